@@ -1,0 +1,214 @@
+"""MedicationRequest, -Dispense and -Statement to orders, fills and statements (1.2, 1.4 step 1, 10.3-10.5, 10.10)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from cds.chart.codes import condition_groups, reason_groups
+from cds.chart.model import Fill, Order, OrderRole, Progress, Setting, Statement
+from cds.dates import Day
+from cds.drugs.dose import DoseStep, last_day, read_dosage, units_per_day
+from cds.drugs.model import Medication
+from cds.fhir import records as r
+from cds.fhir.reading import normalize_reference
+
+if TYPE_CHECKING:
+    from cds.chart.build import Builder
+
+_COUNTED_INTENTS = frozenset({"order", "original-order", "reflex-order", "filler-order", "instance-order"})
+_DAYS_PER = {"d": 1, "day": 1, "days": 1, "wk": 7, "week": 7, "weeks": 7, "mo": 30, "month": 30, "months": 30}
+_ENDED: dict[str, Progress] = {"completed": "ended", "stopped": "stopped", "cancelled": "stopped", "unknown": "ended"}
+_LONGEST_SUPPLY = 3660
+
+
+def order(b: Builder, m: r.MedicationRequest) -> Order | None:
+    """An order that counts: current, paused, ended or stopped; None for what 1.2 ignores."""
+    where = f"MedicationRequest/{m.id or 'without-id'}"
+    is_draft = where in b.source.draft_refs
+    is_stop = where in b.source.stops
+    if m.status == "entered-in-error" or m.do_not_perform:
+        return None
+    # 10.3: whatever stands in draftOrders and is not ended is a draft, whatever its status or intent.
+    if not (is_draft or is_stop) and (m.status in {None, "draft"} or (m.intent is not None and m.intent not in _COUNTED_INTENTS)):
+        return None
+    setting = _setting(m)
+    role: OrderRole = "draft" if is_draft else "chart"
+    encounter = normalize_reference(m.encounter.reference) if m.encounter and m.encounter.reference else None
+    if b.source.hook == "encounter-discharge" and not is_draft and setting == "discharge" and m.status == "active":
+        here = b.source.encounter
+        role = "discharge" if here and encounter == normalize_reference(f"Encounter/{here}") else "chart"
+    progress: Progress = "stopped" if is_stop else "current" if is_draft else _progress(m.status)
+    medication = _medication(b, m.medication_codeable_concept, m.medication_reference, m.contained, m.dosage_instruction)
+    steps = read_dosage(m.dosage_instruction, b.tz)
+    dispense = m.dispense_request
+    refills = dispense.number_of_repeats_allowed if dispense and dispense.number_of_repeats_allowed else 0
+    quantity = dispense.quantity.value if dispense and dispense.quantity else None
+    start = _start(b, m, role)
+    end, recorded_only = _end(b, m, steps, stopped=progress in {"stopped", "ended"}, is_stop=is_stop)
+    return Order(
+        ref=where,
+        medication=medication,
+        role=role,
+        progress=progress,
+        setting=setting,
+        authored=b.day(m.authored_on),
+        start=start,
+        end=end,
+        end_is_recorded_stop=recorded_only,
+        steps=steps,
+        days_per_fill=_days(dispense.expected_supply_duration if dispense else None, quantity, steps, medication),
+        quantity=quantity,
+        refills=max(0, int(refills)),
+        requester=m.requester.reference if m.requester else None,
+        prior=normalize_reference(m.prior_prescription.reference)
+        if m.prior_prescription and m.prior_prescription.reference
+        else None,
+        encounter=encounter,
+        reasons=frozenset().union(*(condition_groups(c) for c in m.reason_code)),
+        stop_reasons=reason_groups([m.status_reason]),
+        emergency=m.priority == "stat",
+        last_updated=b.day(m.meta.last_updated) if m.meta else None,
+    )
+
+
+def fill(b: Builder, m: r.MedicationDispense) -> Fill | None:
+    """A dispense that was handed over; None for others and for one without a date."""
+    handed = b.day(m.when_handed_over)
+    if m.status == "completed":
+        start = handed if handed is not None else b.day(m.when_prepared)
+    elif m.status == "in-progress":
+        start = handed
+    else:
+        start = None
+    if start is None:
+        return None
+    medication = _medication(b, m.medication_codeable_concept, m.medication_reference, m.contained, m.dosage_instruction)
+    steps = read_dosage(m.dosage_instruction, b.tz)
+    quantity = m.quantity.value if m.quantity else None
+    request = next((p.reference for p in m.authorizing_prescription if p.reference), None)
+    return Fill(
+        ref=f"MedicationDispense/{m.id or 'without-id'}",
+        medication=medication,
+        start=start,
+        days=_days(m.days_supply, quantity, steps, medication),
+        steps=steps,
+        request=normalize_reference(request) if request else None,
+    )
+
+
+def statement(b: Builder, m: r.MedicationStatement) -> Statement | None:
+    """What the patient is said to take, or not to take."""
+    if m.status not in {"active", "intended", "completed", "stopped", "not-taken", "on-hold"}:
+        return None
+    start = b.day(m.effective_period.start if m.effective_period else m.effective_date_time)
+    end = b.day(m.effective_period.end, end=True) if m.effective_period else None
+    return Statement(
+        ref=f"MedicationStatement/{m.id or 'without-id'}",
+        medication=_medication(b, m.medication_codeable_concept, m.medication_reference, m.contained, m.dosage),
+        taken=m.status != "not-taken",
+        current=m.status in {"active", "intended"},
+        start=start,
+        end=end,
+        steps=read_dosage(m.dosage, b.tz),
+    )
+
+
+def _progress(status: str | None) -> Progress:
+    if status == "active":
+        return "current"
+    return "paused" if status == "on-hold" else _ENDED.get(status or "", "ended")
+
+
+def _setting(m: r.MedicationRequest) -> Setting:
+    codes = {c.code for concept in m.category for c in concept.coding}
+    if "inpatient" in codes:
+        return "inpatient"
+    return "discharge" if "discharge" in codes else "outpatient"
+
+
+def _start(b: Builder, m: r.MedicationRequest, role: OrderRole) -> Day | None:
+    bounds = [b.day(d.timing.repeat.bounds_period.start) for d in m.dosage_instruction if _has_bounds(d)]
+    bounds_start = min((d for d in bounds if d is not None), default=None)
+    if role == "draft":
+        # 10.5: a draft starts at its bounds when they lie ahead, else today.
+        return max(bounds_start, b.today) if bounds_start is not None else b.today
+    validity = m.dispense_request.validity_period.start if m.dispense_request and m.dispense_request.validity_period else None
+    known = [d for d in (b.day(m.authored_on), b.day(validity), bounds_start) if d is not None]
+    return max(known, default=None)
+
+
+def _has_bounds(d: r.Dosage) -> bool:
+    return bool(d.timing and d.timing.repeat and d.timing.repeat.bounds_period)
+
+
+def _end(
+    b: Builder, m: r.MedicationRequest, steps: Sequence[DoseStep], *, stopped: bool, is_stop: bool
+) -> tuple[Day | None, bool]:
+    """(last day of use as recorded, whether it is only the day the record last changed)."""
+    if is_stop:
+        return b.today, False
+    explicit = last_day(steps)
+    if explicit is not None or not stopped:
+        return explicit, False
+    changed = b.day(m.meta.last_updated) if m.meta and m.meta.last_updated else None
+    return changed, changed is not None
+
+
+def _days(
+    stated: r.Quantity | None, quantity: Decimal | None, steps: Sequence[DoseStep], medication: Medication
+) -> int | None:
+    """Days of one fill: as stated, else quantity over units a day; None when neither is known."""
+    if stated is not None and stated.value is not None:
+        unit = (stated.code or stated.unit or "d").strip().lower()
+        factor = _DAYS_PER.get(unit)
+        days = int(stated.value * factor) if factor else 0
+        return days if 0 < days <= _LONGEST_SUPPLY else None
+    if quantity is None:
+        return None
+    per_day = _units_per_day(steps, medication)
+    if not per_day:
+        return None
+    days = int(quantity / per_day)
+    return days if 0 < days <= _LONGEST_SUPPLY else None
+
+
+def _units_per_day(steps: Sequence[DoseStep], medication: Medication) -> Decimal | None:
+    """Tablets (or mL) a day at the high end; a dose in mg is divided by the strength of a single-ingredient product."""
+    units = units_per_day(steps, None, high=True)
+    if units is not None or len(medication.parts) != 1:
+        return units
+    part = medication.parts[0]
+    if not steps or part.unit != "mg" or not part.strength or any(s.unit != "mg" for s in steps):
+        return None
+    total = Decimal(0)
+    for step in steps:
+        if step.amount_high is None or step.per_day_high is None:
+            return None
+        total += step.amount_high * step.per_day_high
+    return total / part.strength if len(steps) == 1 else None
+
+
+def _medication(
+    b: Builder,
+    concept: r.CodeableConcept | None,
+    reference: r.Reference | None,
+    contained: Sequence[r.Medication],
+    dosages: Sequence[r.Dosage],
+) -> Medication:
+    """Resolve the drug, from the concept or from the Medication it refers to, and keep count of how that went."""
+    text = None
+    if concept is None and reference is not None:
+        target = reference.reference or ""
+        local = {f"#{m.id}": m for m in contained}
+        product = local.get(target) or b.products.get(normalize_reference(target) if target else "")
+        concept, text = (product.code if product else None), reference.display
+    route = next((d.route.text or next((c.display for c in d.route.coding), None) for d in dosages if d.route), None)
+    codings = [(c.system, c.code, c.display) for c in concept.coding] if concept else []
+    found = b.resolver.resolve(codings, concept.text if concept and concept.text else text, route_text=route)
+    b.drugs[found.status] += 1
+    if found.status in {"unidentified", "conflict"}:
+        name = (concept.text if concept else None) or text or next((d for _, _, d in codings if d), None)
+        b.unidentified.append(name or "a medicine without a name or code")
+    return found

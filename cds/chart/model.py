@@ -1,0 +1,162 @@
+"""House records of one chart. Days are proleptic ordinals; `None` is "not recorded", never a guess."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Literal
+
+from cds.dates import Day
+from cds.drugs.dose import DoseStep
+from cds.drugs.model import Medication
+from cds.fhir.reading import SearchState
+
+Setting = Literal["outpatient", "discharge", "inpatient"]
+Progress = Literal["current", "paused", "ended", "stopped"]
+OrderRole = Literal["chart", "draft", "discharge"]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A MedicationRequest: of the chart, or a draft of the hook's context.
+
+    start: latest of authoredOn, validity start and bounds start (a "do not fill until" script starts then).
+    end: an explicit end (bounds period, or the day a stop was recorded). end_is_recorded_stop: the end is only the day
+    the record last changed. days_per_fill: as stated, or quantity over units a day; None when neither can be had.
+    """
+
+    ref: str
+    medication: Medication
+    role: OrderRole
+    progress: Progress
+    setting: Setting
+    authored: Day | None
+    start: Day | None
+    end: Day | None
+    end_is_recorded_stop: bool
+    steps: tuple[DoseStep, ...]
+    days_per_fill: int | None
+    quantity: Decimal | None
+    refills: int
+    requester: str | None
+    prior: str | None
+    encounter: str | None
+    reasons: frozenset[str]
+    stop_reasons: frozenset[str]
+    emergency: bool
+    last_updated: Day | None
+
+    @property
+    def authorised_days(self) -> int | None:
+        """Days per fill times fills; None when the days of a fill are not known."""
+        return None if self.days_per_fill is None else self.days_per_fill * (1 + self.refills)
+
+
+@dataclass(frozen=True, slots=True)
+class Fill:
+    """A MedicationDispense that reached the patient."""
+
+    ref: str
+    medication: Medication
+    start: Day
+    days: int | None
+    steps: tuple[DoseStep, ...]
+    request: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A MedicationStatement. taken False: the patient says that it is not taken."""
+
+    ref: str
+    medication: Medication
+    taken: bool
+    current: bool
+    start: Day | None
+    end: Day | None
+    steps: tuple[DoseStep, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """An Encounter. kind "contact": in person, by video, at home or by telephone, with a clinician as far as recorded."""
+
+    ref: str
+    kind: Literal["contact", "emergency", "inpatient", "other"]
+    start: Day
+    end: Day | None
+    in_progress: bool
+    hospice: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Booking:
+    """A future visit: an Appointment, a planned Encounter, or a follow-up request. day None: undated."""
+
+    ref: str
+    day: Day | None
+    encounter: str | None
+    created: Day | None
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """A Condition that counts (1.8). groups: keys of the condition table. day: onset, else recorded."""
+
+    ref: str
+    groups: frozenset[str]
+    day: Day | None
+    active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A scored scale or laboratory value: `name` as in the observation table ("phq9", "phq9-item9", "cssrs")."""
+
+    ref: str
+    name: str
+    value: Decimal
+    day: Day
+
+
+@dataclass(frozen=True, slots=True)
+class Intolerance:
+    """An allergy or adverse event that names a drug."""
+
+    ref: str
+    ingredients: frozenset[str]
+    moieties: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """Everything the rules may know of one patient on one day.
+
+    searches: state of the search for each FHIR type, "absent" when nobody looked; a type that was read whole is
+    "complete". earliest: first dated record of any kind. drugs: how many medications were identified, and how not.
+    """
+
+    patient: str
+    today: Day
+    birth: str | None
+    deceased: bool
+    orders: tuple[Order, ...] = ()
+    fills: tuple[Fill, ...] = ()
+    statements: tuple[Statement, ...] = ()
+    visits: tuple[Visit, ...] = ()
+    bookings: tuple[Booking, ...] = ()
+    diagnoses: tuple[Diagnosis, ...] = ()
+    results: tuple[Result, ...] = ()
+    intolerances: tuple[Intolerance, ...] = ()
+    reviews: tuple[Day, ...] = ()
+    encounter: str | None = None
+    discharge_list_known: bool = False
+    searches: Mapping[str, SearchState] = field(default_factory=dict)
+    earliest: Day | None = None
+    unidentified: tuple[str, ...] = ()
+    drugs: Mapping[str, int] = field(default_factory=dict)
+
+    def searched(self, resource_type: str) -> bool:
+        """True when absence of this type is evidence: the search succeeded and was read to its end."""
+        return self.searches.get(resource_type) == "complete"

@@ -1,0 +1,145 @@
+"""The way through the house for one patient: what was read → chart → facts → matches → findings."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from cds.chart.build import ChartInput, build_chart
+from cds.chart.model import Chart
+from cds.decide import Decision, decide
+from cds.drugs.resolver import Resolver
+from cds.engine import compile_engine, default_engine
+from cds.errors import HookRequestError, RuleError
+from cds.facts.derive import derive
+from cds.fhir.reading import Reading, SearchState
+from cds.findings import Evaluation, Finding, Source
+from cds.model import Fact, Hook
+from cds.needs import looked_at, not_identified
+from cds.policy import apply_policy
+from cds.render import detail, summary
+from cds.rules import Deployment, RuleSet, load_rules
+from cds.settings import Settings
+from cds.suggest import suggestions
+
+
+@dataclass(frozen=True)
+class HookCall:
+    """One question about one patient, from a hook request, a Bundle or a test case.
+
+    searches: state of the search by FHIR type; a type that nobody looked for is missing.
+    draft_refs: drafts of the call in its order. selected: the drafts that order-select is about. stops: orders it ends.
+    """
+
+    hook: Hook
+    patient_id: str
+    user: str | None
+    encounter: str | None
+    reading: Reading
+    searches: Mapping[str, SearchState]
+    draft_refs: tuple[str, ...] = ()
+    selected: frozenset[str] | None = None
+    stops: tuple[str, ...] = ()
+
+
+class Evaluator:
+    """Rules, engine and drug table, loaded once; `evaluate` is called for each question."""
+
+    def __init__(self, settings: Settings, *, every_branch: bool = False) -> None:
+        """Load the rules. A rule that does not compile is left out and listed in `problems`.
+
+        every_branch: silent rules and branches count as active: for tests of the logic, never for a service.
+        """
+        site = {
+            name: Deployment(status=d.status, parameters=dict(d.parameters), why=d.why) for name, d in settings.rules.items()
+        }
+        self.settings = settings
+        self.tz = settings.zone
+        self.rules: RuleSet
+        self.problems: list[RuleError]
+        self.rules, self.problems = load_rules([Path(p) for p in settings.rules_dir], site=site)
+        self.rules_version = self.rules.version
+        self._every_branch = every_branch
+        self.engine_name = default_engine() if settings.engine == "auto" else settings.engine
+        self.engine = compile_engine(self.rules.specs, self.engine_name, deadline_s=settings.engine_deadline_ms / 1000)
+        self.resolver = Resolver()
+        self._rank = {rule.spec: -rule.rank for rule in self.rules.rules}
+
+    def close(self) -> None:
+        """End the engine's child process, if it has one."""
+        self.engine.close()
+
+    def chart(self, call: HookCall, *, today: dt.date) -> Chart:
+        """The chart as it is known on `today`."""
+        judged = call.draft_refs if call.selected is None else tuple(r for r in call.draft_refs if r in call.selected)
+        source = ChartInput(call.hook, call.reading, call.searches, judged, call.stops, call.encounter)
+        return build_chart(source, today=today, tz=self.tz, resolver=self.resolver)
+
+    def facts(self, chart: Chart, hook: Hook) -> list[Fact]:
+        return derive(chart, hook=hook, parameters=self.rules.shared_values)
+
+    def evaluate(self, call: HookCall, *, today: dt.date) -> Evaluation:
+        """Every finding for this call, with its disposition.
+
+        Raises HookRequestError 412 when not one rule could be evaluated because patient and medications were neither
+        sent nor read.
+        """
+        chart = self.chart(call, today=today)
+        facts = self.facts(chart, call.hook)
+        verdict = decide(self.rules, self.engine.evaluate(facts), facts, chart, call.hook)
+        if not verdict.evaluated and _nothing_known(call):
+            raise HookRequestError(412, "neither the patient nor the medications were sent, and they could not be read")
+        findings = [self._finding(d, chart, today) for d in verdict.decisions]
+        return Evaluation(
+            hook=call.hook,
+            today=today,
+            rules_version=self.rules_version,
+            engine=self.engine_name,
+            findings=apply_policy(findings, budget=self.settings.card_budgets.for_hook(call.hook), rank=self._rank, drafts=call.draft_refs),
+            evaluated=verdict.evaluated,
+            not_evaluated=verdict.not_evaluated,
+            ignored_resources=_ignored(call.reading),
+            bad_resources=tuple(sorted(call.reading.bad, key=lambda b: (b.where, b.reason))),
+            medications={status: chart.drugs.get(status, 0) for status in ("identified", "not-listed", "unidentified", "conflict")},
+        )
+
+    def _finding(self, d: Decision, chart: Chart, today: dt.date) -> Finding:
+        rule, parameters = d.rule, {**self.rules.shared, **d.rule.parameters}
+        missing = tuple(f"Not checked: {why}" for why in d.not_checked) + not_identified(chart)
+        needs = (*rule.needs.to_fire, *rule.needs.to_suppress, *d.level.needs.to_fire, *d.level.needs.to_suppress)
+        evidence = sorted({r for fact in d.bound.values() for r in fact.evidence})
+        subject = d.match.bound[0]
+        return Finding(
+            spec=rule.spec,
+            rule=rule.id,
+            version=rule.version,
+            title=rule.title,
+            level=d.level.name,
+            indicator=d.indicator,
+            summary=summary(d, parameters, today),
+            detail=detail(d, parameters, today, missing),
+            source=Source(rule.card.source_label, rule.card.source_url),
+            evidence=tuple(evidence),
+            suggestions=suggestions(d, chart),
+            override_reasons=tuple(dict.fromkeys((*rule.card.override_reasons, "other"))),
+            looked_at=looked_at(needs, chart),
+            missing=missing,
+            disposition="silent" if d.silent and not self._every_branch else "shown",
+            subject=(subject.ref if isinstance(subject, Fact) else "",),
+        )
+
+
+def _nothing_known(call: HookCall) -> bool:
+    records = call.reading.records
+    has_patient = bool(records.get("Patient")) or call.searches.get("Patient") == "complete"
+    medications = ("MedicationRequest", "MedicationDispense", "MedicationStatement", "MedicationAdministration")
+    return not has_patient and not any(records.get(t) or call.searches.get(t) == "complete" for t in medications)
+
+
+def _ignored(reading: Reading) -> dict[str, int]:
+    counted = dict(reading.ignored)
+    if reading.other_patient:
+        counted["other-patient"] = reading.other_patient
+    return counted

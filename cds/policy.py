@@ -1,0 +1,148 @@
+"""What becomes of each finding: absorbed by another, held back by the card budget, or shown, and in which order.
+
+Pure. Nothing is lost: every finding comes back with its disposition (clinical specification 1.11, 10.1, 10.2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from cds.findings import Finding
+from cds.model import Indicator
+
+Condition = Literal["same medication", "same draft", "same pair"]
+
+
+@dataclass(frozen=True, slots=True)
+class Collapse:
+    """One clinical problem, one card: a finding of `absorber` stands for a finding of `absorbed` when `when` holds.
+
+    same medication: both rest on one and the same medication record.
+    same draft: both rest on the same draft order; where the drafts are not known, on the same medication record.
+    same pair: every order the absorbed finding rests on is also in the absorber's evidence.
+    """
+
+    absorber: str
+    absorbed: str
+    when: Condition
+
+
+# Clinical specification 1.11. Pairs of rules that are not there cannot occur; the table is complete all the same.
+COLLAPSE_MAP: tuple[Collapse, ...] = (
+    Collapse("A-02", "B-02", "same medication"),  # A-02 of two benzodiazepines: only those share a drug with B-02
+    Collapse("X-DDI-02", "A-02", "same medication"),
+    Collapse("X-DDI-02", "B-02", "same medication"),
+    Collapse("B-03", "B-02", "same medication"),
+    Collapse("D-01", "X-POP-01", "same medication"),
+    Collapse("D-01", "X-MBC-01", "same medication"),
+    Collapse("X-DOSE-01", "A-01", "same draft"),
+    Collapse("C-01", "A-02", "same draft"),
+    Collapse("X-DDI-01", "A-02", "same pair"),
+    Collapse("X-DDI-03", "A-02", "same pair"),
+    Collapse("X-DDI-07", "A-02", "same pair"),
+    Collapse("X-DDI-03", "X-DDI-07", "same pair"),
+)
+
+_SEVERITY: dict[Indicator, int] = {"critical": 0, "warning": 1, "info": 2}
+_LAST = 1_000_000
+_MEDICATION_TYPES = ("MedicationRequest/", "MedicationDispense/", "MedicationStatement/", "MedicationAdministration/")
+
+
+def apply_policy(
+    findings: Sequence[Finding],
+    *,
+    budget: int | None,
+    rank: Mapping[str, int],
+    drafts: Collection[str] = (),
+) -> tuple[Finding, ...]:
+    """Give every finding its disposition and its place.
+
+    findings: any order; one that does not arrive as "shown" (silent, suppressed ...) keeps its disposition,
+    and neither absorbs nor is absorbed. budget: most cards that are not forced by being critical; None for no limit.
+    rank: spec to its place by tier and rule score, lower first. drafts: references of the draft orders.
+    Returns all of them, the most urgent first; the survivor of a collapse names the specs it stands for.
+    """
+    ordered = sorted(findings, key=lambda finding: _order(finding, rank))
+    ordered = _collapse(ordered, frozenset(drafts))
+    return tuple(_hold_back(ordered, budget))
+
+
+def _order(finding: Finding, rank: Mapping[str, int]) -> tuple[int, int, str, tuple[str, ...], tuple[str, ...], str]:
+    # Evidence and summary only break ties, so that the same findings always come out in the same order.
+    return (
+        _SEVERITY[finding.indicator],
+        rank.get(finding.spec, _LAST),
+        finding.spec,
+        finding.subject,
+        tuple(sorted(finding.evidence)),
+        finding.summary,
+    )
+
+
+def _collapse(ordered: Sequence[Finding], drafts: frozenset[str]) -> list[Finding]:
+    absorber_of: dict[int, int] = {}
+    for i, candidate in enumerate(ordered):
+        for j, other in enumerate(ordered):
+            if i != j and _absorbs(other, candidate, drafts):
+                absorber_of[i] = j
+                break
+    stands_for: dict[int, set[str]] = {}
+    for i in absorber_of:
+        survivor = i
+        # A chain ends, because the map has no cycles (held by a test).
+        while survivor in absorber_of:
+            survivor = absorber_of[survivor]
+        stands_for.setdefault(survivor, set()).add(ordered[i].spec)
+    result = []
+    for i, finding in enumerate(ordered):
+        if i in absorber_of:
+            result.append(replace(finding, disposition="absorbed"))
+        elif i in stands_for:
+            result.append(replace(finding, absorbed=tuple(sorted(stands_for[i].union(finding.absorbed)))))
+        else:
+            result.append(finding)
+    return result
+
+
+def _absorbs(absorber: Finding, absorbed: Finding, drafts: frozenset[str]) -> bool:
+    if absorber.disposition != "shown" or absorbed.disposition != "shown":
+        return False
+    if absorbed.indicator == "critical" and absorber.indicator != "critical":
+        # "Critical always shown": a milder card never hides one.
+        return False
+    return any(
+        pair.absorber == absorber.spec
+        and pair.absorbed == absorbed.spec
+        and _holds(pair.when, absorber, absorbed, drafts)
+        for pair in COLLAPSE_MAP
+    )
+
+
+def _holds(when: Condition, absorber: Finding, absorbed: Finding, drafts: frozenset[str]) -> bool:
+    theirs, ours = _medications(absorber), _medications(absorbed)
+    shared = theirs & ours
+    if when == "same pair":
+        orders = {ref for ref in ours if ref.startswith("MedicationRequest/")} or ours
+        return bool(orders) and orders <= theirs
+    if when == "same draft" and drafts:
+        return bool(shared & drafts)
+    return bool(shared)
+
+
+def _medications(finding: Finding) -> set[str]:
+    return {ref for ref in finding.evidence if ref.startswith(_MEDICATION_TYPES)}
+
+
+def _hold_back(ordered: Sequence[Finding], budget: int | None) -> list[Finding]:
+    shown = 0
+    result = []
+    for finding in ordered:
+        if finding.disposition == "shown" and budget is not None:
+            if finding.indicator != "critical" and shown >= budget:
+                result.append(replace(finding, disposition="budget"))
+                continue
+            shown += 1
+        result.append(finding)
+    return result

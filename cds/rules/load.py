@@ -1,0 +1,121 @@
+"""Rule folders to a RuleSet. One bad rule file costs only itself when serving; the linter reports everything."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from cds.errors import RuleError
+from cds.rules.compile import Compiler
+from cds.rules.model import Parameter, Rule, RuleSet
+from cds.rules.source import read_source
+from cds.rules.vocabulary import vocabulary
+from cds.shipped import shipped
+
+SHARED = "_shared"  # key of the shared parameters in a site's settings
+
+
+class Deployment(msgspec.Struct, frozen=True):
+    """What a site says of one rule: its status, its parameters, why."""
+
+    status: Literal["active", "silent", "off"] | None = None
+    parameters: dict[str, Any] = {}
+    why: str = ""
+
+
+def rule_files(folders: Iterable[Path]) -> list[Path]:
+    """Rule files of the folders, by name; files that start with _ are tables of the language."""
+    return sorted((p for folder in folders for p in folder.glob("*.yaml") if not p.name.startswith("_")), key=lambda p: p.name)
+
+
+def load_shared(problems: list[RuleError], overrides: Mapping[str, Any] | None = None) -> dict[str, Parameter]:
+    """Parameters of `rules/_parameters.yaml`."""
+    source = read_source(shipped("rules/_parameters.yaml"), shown_as="rules/_parameters.yaml")
+    compiler = Compiler(source, vocabulary(), {}, overrides or {}, problems)
+    found = (
+        (name, compiler.parameter(name, {"range": None, **body}, ("parameters", name)))
+        for name, body in source.data["parameters"].items()
+    )
+    return {name: parameter for name, parameter in found if parameter is not None}
+
+
+def load_rules(
+    extra: Sequence[Path] = (), *, site: Mapping[str, Deployment] | None = None
+) -> tuple[RuleSet, list[RuleError]]:
+    """Load the shipped rules and those of `extra` folders.
+
+    site: by rule id (and "_shared"): status and parameters that a site sets. A parameter outside its range is a problem.
+    Returns the rules that compiled, and every problem of those that did not.
+    """
+    site = site or {}
+    problems: list[RuleError] = []
+    shared = load_shared(problems, site.get(SHARED, Deployment()).parameters)
+    rules: list[Rule] = []
+    digest = hashlib.sha256()
+    known: dict[str, str] = {}
+    for path in rule_files([shipped("rules"), *extra]):
+        rule, text = _load_one(path, shared, site, problems)
+        if rule is None:
+            continue
+        if rule.id in known:
+            problems.append(RuleError(rule.path, 1, 1, "R030", f'two rules have the id "{rule.id}"', f"the other is {known[rule.id]}"))
+            continue
+        known[rule.id] = rule.path
+        digest.update(text)
+        rules.append(rule)
+    for name, parameter in sorted(shared.items()):
+        digest.update(f"{name}={parameter.value}".encode())
+    for rule_id, deployment in sorted(site.items()):
+        digest.update(f"{rule_id}:{deployment.status}:{sorted(deployment.parameters.items())}".encode())
+        if rule_id != SHARED and rule_id not in known:
+            problems.append(RuleError("settings", 1, 1, "R031", f'settings name the rule "{rule_id}", which does not exist', ""))
+    rules.sort(key=lambda r: r.spec)
+    by_spec_id = {level.spec.id: (rule, level) for rule in rules for level in rule.levels if level.spec is not None}
+    return RuleSet(tuple(rules), shared, digest.hexdigest()[:12], by_spec_id), problems
+
+
+def _load_one(
+    path: Path, shared: Mapping[str, Parameter], site: Mapping[str, Deployment], problems: list[RuleError]
+) -> tuple[Rule | None, bytes]:
+    shown = f"rules/{path.name}" if path.parent == shipped("rules") else str(path)
+    try:
+        source = read_source(path, shown_as=shown)
+    except RuleError as error:
+        problems.append(error)
+        return None, b""
+    deployment = site.get(str(source.data.get("id")), Deployment())
+    compiler = Compiler(source, vocabulary(), shared, deployment.parameters)
+    rule = compiler.rule()
+    problems.extend(compiler.problems)
+    if rule is None or compiler.problems:
+        return None, b""
+    if deployment.status is not None:
+        rule = replace(rule, status="retired" if deployment.status == "off" else deployment.status)
+    return rule, path.read_bytes()
+
+
+def lint_paths(paths: Sequence[Path]) -> list[RuleError]:
+    """Every problem of these rule files and folders (default: the shipped rules), by place."""
+    problems: list[RuleError] = []
+    shared = load_shared(problems)
+    files = [p for p in paths if p.is_file()] + rule_files([p for p in paths if p.is_dir()])
+    if not paths:
+        files = rule_files([shipped("rules")])
+    known: dict[str, str] = {}
+    for path in files:
+        rule, _ = _load_one(path, shared, {}, problems)
+        if rule is not None and rule.id in known:
+            problems.append(RuleError(rule.path, 1, 1, "R030", f'two rules have the id "{rule.id}"', f"the other is {known[rule.id]}"))
+        elif rule is not None:
+            known[rule.id] = rule.path
+    return sorted(set_of(problems), key=lambda p: (p.path, p.line, p.column, p.code))
+
+
+def set_of(problems: Iterable[RuleError]) -> list[RuleError]:
+    """Without repeats: a common pattern is read once for each level."""
+    return list({str(p): p for p in problems}.values())

@@ -1,0 +1,117 @@
+"""The service as an ASGI application.
+
+One request is decoded, evaluated and answered in one go in the worker's own thread: that takes a few milliseconds
+of computing and waits for nothing, so a thread pool would only add latency.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
+
+import orjson
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from cds.errors import HookRequestError
+from cds.settings import Settings
+from hooks.body import check_media_type, read_body
+from hooks.cards import response_json
+from hooks.clock import today_at
+from hooks.discovery import BY_ID, DISCOVERY_JSON
+from hooks.guard import Cors, LastResort
+from hooks.outcome import JSON, outcome
+from hooks.request import read_call
+
+if TYPE_CHECKING:
+    from cds.evaluate import Evaluator
+
+_MESSAGES = {404: "there is no such address or service here", 405: "this method is not allowed here"}
+
+
+class Service:
+    """The handlers, with what they share: settings and the evaluator."""
+
+    def __init__(self, settings: Settings, evaluator: Evaluator) -> None:
+        self.settings = settings
+        self.evaluator = evaluator
+        self.zone = settings.zone
+
+    async def discover(self, request: Request) -> Response:
+        """`GET /cds-services`."""
+        del request
+        return Response(DISCOVERY_JSON, media_type=JSON)
+
+    async def call(self, request: Request) -> Response:
+        """`POST /cds-services/{id}`."""
+        service = BY_ID.get(request.path_params["id"])
+        if service is None:
+            raise HTTPException(404)
+        check_media_type(request)
+        body = await read_body(request, self.settings.max_body_bytes)
+        hook_call = read_call(body, service.hook)
+        evaluation = self.evaluator.evaluate(hook_call, today=today_at(self.zone, self.settings.today))
+        answer = response_json(
+            evaluation,
+            hook_call,
+            time_zone=self.settings.time_zone,
+            today_pinned=self.settings.today is not None,
+        )
+        return Response(orjson.dumps(answer), media_type=JSON)
+
+    async def health(self, request: Request) -> Response:
+        """`GET /health`: ready, and with which rules and engine."""
+        del request
+        state = {
+            "status": "ok",
+            "rules_version": self.evaluator.rules_version,
+            "engine": self.evaluator.engine_name,
+        }
+        return Response(orjson.dumps(state), media_type=JSON)
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    del request
+    assert isinstance(error, HookRequestError)
+    return outcome(error.status, error.message)
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    del request
+    assert isinstance(error, HTTPException)
+    return outcome(error.status_code, _MESSAGES.get(error.status_code, "the request failed"), error.headers)
+
+
+def build_app(settings: Settings, evaluator: Evaluator | None = None) -> Starlette:
+    """The application. Without an evaluator it loads the rules and the engine that the settings name."""
+    if evaluator is None:
+        from cds.evaluate import Evaluator as RealEvaluator
+
+        evaluator = RealEvaluator(settings)
+    service = Service(settings, evaluator)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        del app
+        yield
+        service.evaluator.close()
+
+    app = Starlette(
+        routes=[
+            Route("/cds-services", service.discover, methods=["GET"]),
+            Route("/cds-services/{id}", service.call, methods=["POST"]),
+            Route("/health", service.health, methods=["GET"]),
+        ],
+        # Cors outermost, so that a browser can read the error of the last resort too.
+        middleware=[Middleware(Cors, origins=settings.cors_origins), Middleware(LastResort)],
+        exception_handlers={HookRequestError: _refused, HTTPException: _http_error},
+        lifespan=lifespan,
+    )
+    # A redirect is no answer to a hook, and its body would be empty.
+    app.router.redirect_slashes = False
+    return app

@@ -1,0 +1,126 @@
+"""What the service offers: its hooks, and the data it asks for in advance.
+
+Templates stay in the subset every 2.0 client understands and name no date: a client that does not know
+`{{today()}}` leaves such a template unsatisfied, so the windows are applied here, after the data have arrived.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from cds.model import Hook
+
+# Scales: PHQ-9 total, item 9, C-SSRS screener, PHQ-2, GAD-7, PHQ-9 modified for teens.
+SCALE_CODES = ("44261-6", "44260-8", "93373-9", "55758-7", "70274-6", "89204-2")
+
+_OF_PATIENT = "patient={{context.patientId}}"
+_SCALES = ",".join(f"http://loinc.org|{code}" for code in SCALE_CODES)
+
+# Prefetch key -> (resource type whose search it is, template). `_count` asks for one page where the server allows it.
+PREFETCH: dict[str, tuple[str, str]] = {
+    "patient": ("Patient", "Patient/{{context.patientId}}"),
+    # No status and no date: a standing order may be years old, and what was stopped is the history.
+    "medication_requests": ("MedicationRequest", f"MedicationRequest?{_OF_PATIENT}&_count=500"),
+    "medication_dispenses": ("MedicationDispense", f"MedicationDispense?{_OF_PATIENT}&_count=500"),
+    "medication_statements": ("MedicationStatement", f"MedicationStatement?{_OF_PATIENT}&_count=500"),
+    "medication_administrations": ("MedicationAdministration", f"MedicationAdministration?{_OF_PATIENT}&_count=500"),
+    "conditions": ("Condition", f"Condition?{_OF_PATIENT}&_count=500"),
+    "encounters": ("Encounter", f"Encounter?{_OF_PATIENT}&_count=500"),
+    "service_requests": ("ServiceRequest", f"ServiceRequest?{_OF_PATIENT}&_count=500"),
+    "allergies": ("AllergyIntolerance", f"AllergyIntolerance?{_OF_PATIENT}&_count=500"),
+    "observations": ("Observation", f"Observation?{_OF_PATIENT}&code={_SCALES}&_count=500"),
+    "appointments": ("Appointment", f"Appointment?{_OF_PATIENT}&_count=500"),
+}
+# order-select fires while the clinician still types: it asks only for what its rules read.
+_SELECT_KEYS = tuple(key for key in PREFETCH if key not in ("allergies", "observations", "appointments"))
+
+USAGE_REQUIREMENTS = (
+    "FHIR R4. Answers from the prefetched data and the hook's context; it does not call the FHIR server. "
+    "Medicines need an RxNorm code or an exact ingredient or brand name. "
+    "The clinical content is a draft that no clinician has signed off."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One entry of the discovery document."""
+
+    id: str
+    hook: Hook
+    title: str
+    description: str
+    prefetch_keys: tuple[str, ...]
+
+
+SERVICES: tuple[Service, ...] = (
+    Service(
+        "psychmed-patient-view",
+        "patient-view",
+        "Psychiatric medicines: chart check",
+        "When a chart is opened: duplicate psychiatric therapy in use, and missing follow-up after a new medicine.",
+        tuple(PREFETCH),
+    ),
+    Service(
+        "psychmed-order-select",
+        "order-select",
+        "Psychiatric medicines: while ordering",
+        "While an order is being chosen: only combinations that must not be started.",
+        _SELECT_KEYS,
+    ),
+    Service(
+        "psychmed-order-sign",
+        "order-sign",
+        "Psychiatric medicines: before signing",
+        "Before orders are signed: duplicate therapy, benzodiazepines for longer than short-term use, "
+        "antidepressants switched before an adequate trial, planned follow-up.",
+        tuple(PREFETCH),
+    ),
+    Service(
+        "psychmed-encounter-discharge",
+        "encounter-discharge",
+        "Psychiatric medicines: at discharge",
+        "When a stay ends: duplicates and open-ended medicines on the discharge list, planned follow-up.",
+        tuple(PREFETCH),
+    ),
+)
+
+BY_ID: dict[str, Service] = {service.id: service for service in SERVICES}
+
+
+def discovery_document() -> dict[str, Any]:
+    """The body of `GET /cds-services`."""
+    return {
+        "services": [
+            {
+                "id": service.id,
+                "hook": service.hook,
+                "title": service.title,
+                "description": service.description,
+                "usageRequirements": USAGE_REQUIREMENTS,
+                "prefetch": {key: PREFETCH[key][1] for key in service.prefetch_keys},
+            }
+            for service in SERVICES
+        ]
+    }
+
+
+DISCOVERY_JSON = orjson.dumps(discovery_document())
+
+
+def searched_type(key: str) -> str | None:
+    """The resource type whose search a prefetch key is; None when the key does not say.
+
+    Besides our own keys, a key that is a resource type's name counts ("Condition", "conditions").
+    """
+    return _TYPE_BY_KEY.get(key) or _TYPE_BY_NAME.get(key.lower())
+
+
+_TYPE_BY_KEY = {key: resource_type for key, (resource_type, _) in PREFETCH.items()}
+_TYPE_BY_NAME = {
+    name: resource_type
+    for resource_type in _TYPE_BY_KEY.values()
+    for name in (resource_type.lower(), resource_type.lower() + "s")
+}

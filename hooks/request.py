@@ -1,0 +1,213 @@
+"""A hook request: bytes in, one `HookCall` out, or an HTTP error that names what is wrong with it.
+
+Only the envelope is read here. The FHIR resources stay raw bytes until `cds.fhir` reads the fields it needs,
+so that one broken resource costs itself and nothing else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import msgspec
+
+from cds.errors import HookRequestError
+from cds.evaluate import HookCall
+from cds.fhir import envelope
+from cds.fhir.reading import Reading, SearchState
+from cds.fhir.references import id_of, normalize_reference
+from cds.findings import BadResource
+from cds.model import Hook
+from hooks.discovery import searched_type
+
+# Clinical specification 10.3: a draft with one of these ends a charted order.
+STOP_STATUSES = frozenset({"stopped", "cancelled", "completed"})
+IGNORED_STATUS = "entered-in-error"
+DRAFT_HOOKS: frozenset[Hook] = frozenset({"order-select", "order-sign"})
+
+_BOM = b"\xef\xbb\xbf"
+_NULL = b"null"
+
+_fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+class _DraftHead(msgspec.Struct, rename="camel"):
+    resource_type: str
+    id: str | int | None = None
+    status: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    ref: str
+    kind: Literal["draft", "stop"]
+
+
+def read_call(body: bytes, hook: Hook) -> HookCall:
+    """Read the request of one hook.
+
+    Raises HookRequestError 400 for what is not JSON, not this hook, not complete, or of another patient.
+    """
+    fields = _envelope(body)
+    said = _text(fields, "hook", "hook")
+    if said is None:
+        raise HookRequestError(400, "hook is missing")
+    if said != hook:
+        raise HookRequestError(400, f"hook is not {hook}, the hook of this service")
+    if _text(fields, "hookInstance", "hookInstance") is None:
+        raise HookRequestError(400, "hookInstance is missing")
+    context = _object(fields, "context", "context")
+    if context is None:
+        raise HookRequestError(400, "context is missing")
+    patient_id = _id(_text(context, "patientId", "context.patientId", numbers=True), "Patient")
+    if not patient_id:
+        raise HookRequestError(400, "context.patientId is missing")
+
+    reading = Reading(patient_id)
+    searches = _read_prefetch(fields, reading)
+    drafts = _read_drafts(context, reading) if hook in DRAFT_HOOKS else []
+    draft_refs = tuple(draft.ref for draft in drafts if draft.kind == "draft")
+    return HookCall(
+        hook=hook,
+        patient_id=patient_id,
+        user=_text(context, "userId", "context.userId"),
+        encounter=_id(_text(context, "encounterId", "context.encounterId", numbers=True), "Encounter") or None,
+        reading=reading,
+        searches=searches,
+        draft_refs=draft_refs,
+        selected=_selected(context, draft_refs, reading) if hook == "order-select" else None,
+        stops=tuple(draft.ref for draft in drafts if draft.kind == "stop"),
+    )
+
+
+def _envelope(body: bytes) -> dict[str, msgspec.Raw]:
+    text = body.removeprefix(_BOM)
+    try:
+        # The decoder skips over what it keeps raw without looking at its bytes; here every byte is looked at once.
+        text.decode("utf-8")
+        return _fields.decode(text)
+    except UnicodeDecodeError:
+        raise HookRequestError(400, "the body is not UTF-8") from None
+    except msgspec.ValidationError:
+        raise HookRequestError(400, "the body is not a JSON object") from None
+    except msgspec.DecodeError:
+        raise HookRequestError(400, "the body is not well-formed JSON") from None
+    except RecursionError:
+        raise HookRequestError(400, "the body is nested too deeply") from None
+
+
+def _object(parent: dict[str, msgspec.Raw], name: str, where: str) -> dict[str, msgspec.Raw] | None:
+    raw = parent.get(name)
+    if raw is None or envelope.starts_with(raw) == b"n":
+        return None
+    try:
+        return _fields.decode(raw)
+    except (msgspec.DecodeError, RecursionError):
+        raise HookRequestError(400, f"{where} is not an object") from None
+
+
+def _text(parent: dict[str, msgspec.Raw], name: str, where: str, *, numbers: bool = False) -> str | None:
+    """The text of a field; None when it is absent, null or blank."""
+    raw = parent.get(name)
+    if raw is None:
+        return None
+    kind: Any = str | int | None if numbers else str | None
+    try:
+        value = msgspec.json.decode(raw, type=kind)
+    except (msgspec.DecodeError, RecursionError):
+        raise HookRequestError(400, f"{where} is not a string") from None
+    return None if value is None else str(value).strip() or None
+
+
+def _id(text: str | None, resource_type: str) -> str:
+    """The bare id: real clients send `Patient/123`, or a whole URL, where the specification wants `123`."""
+    return id_of(text or "", resource_type)
+
+
+def _read_drafts(context: dict[str, msgspec.Raw], reading: Reading) -> list[_Draft]:
+    """Hand the draft orders to the reading; return which are drafts and which end a charted order."""
+    if _object(context, "draftOrders", "context.draftOrders") is None:
+        raise HookRequestError(400, "context.draftOrders is missing")
+    raw = context["draftOrders"]
+    entries = _draft_entries(raw)
+    resources = [entry.get("resource", msgspec.Raw(_NULL)) for entry in entries]
+    heads = [_head(resource) for resource in resources]
+    if any(head is not None and not head.id for head in heads):
+        # Without an id an order cannot be spoken of, and would go unjudged: it gets one for this call.
+        for number, head in enumerate(heads):
+            if head is not None and not head.id:
+                head.id = f"draft-{number + 1}"
+                resources[number] = _with_id(resources[number], head.id)
+        entries = [entry | {"resource": resource} for entry, resource in zip(entries, resources, strict=True)]
+        raw = msgspec.Raw(msgspec.json.encode({"resourceType": "Bundle", "entry": entries}))
+    reading.add(raw, "context.draftOrders", source="context")
+    return [
+        _Draft(
+            normalize_reference(f"{head.resource_type}/{head.id}"),
+            "stop" if head.status in STOP_STATUSES else "draft",
+        )
+        for head in heads
+        if head is not None and head.status != IGNORED_STATUS
+    ]
+
+
+def _draft_entries(raw: msgspec.Raw) -> list[dict[str, msgspec.Raw]]:
+    """The entries of the Bundle. One bare order in its place, and orders not wrapped in `resource`, are understood."""
+    try:
+        parts = envelope.parts_of(raw)
+        if envelope.text_of(parts.get("resourceType")) not in (None, "Bundle"):
+            return [{"resource": raw}]
+        entries = []
+        for entry in envelope.items_of(parts["entry"]) if "entry" in parts else []:
+            inside = envelope.parts_of(entry) if envelope.starts_with(entry) == b"{" else {}
+            unwrapped = "resource" not in inside and "resourceType" in inside
+            entries.append({"resource": entry} if unwrapped else inside)
+        return entries
+    except (msgspec.DecodeError, RecursionError):
+        raise HookRequestError(400, "context.draftOrders is not a Bundle of resources") from None
+
+
+def _head(resource: msgspec.Raw) -> _DraftHead | None:
+    try:
+        return msgspec.json.decode(resource, type=_DraftHead)
+    except (msgspec.DecodeError, RecursionError):
+        return None  # the reading has it among the bad resources
+
+
+def _with_id(resource: msgspec.Raw, made: str) -> msgspec.Raw:
+    parts = envelope.parts_of(resource) | {"id": msgspec.Raw(msgspec.json.encode(made))}
+    return msgspec.Raw(msgspec.json.encode(parts))
+
+
+def _selected(context: dict[str, msgspec.Raw], draft_refs: tuple[str, ...], reading: Reading) -> frozenset[str] | None:
+    """What order-select is about; None, all drafts, when the client does not say, or names only what it did not send."""
+    raw = context.get("selections")
+    if raw is None or envelope.starts_with(raw) == b"n":
+        return None
+    try:
+        selections = msgspec.json.decode(raw, type=list[str])
+    except (msgspec.DecodeError, RecursionError):
+        raise HookRequestError(400, "context.selections is not a list of references") from None
+    by_id = {ref.partition("/")[2]: ref for ref in draft_refs}
+    named = [by_id.get(text) or normalize_reference(text) for text in selections]
+    for number, ref in enumerate(named):
+        if ref not in draft_refs:
+            reading.bad.append(BadResource(f"context.selections[{number}]", "names no draft of context.draftOrders"))
+    selected = frozenset(named).intersection(draft_refs)
+    return selected if selected or not named else None
+
+
+def _read_prefetch(fields: dict[str, msgspec.Raw], reading: Reading) -> dict[str, SearchState]:
+    """Read every prefetched value, asked for or not, and what became of the search of each resource type.
+
+    A key that is absent was not looked for; null means looked for and nothing there. When two keys hold searches of
+    one type, the worse news counts.
+    """
+    prefetch = _object(fields, "prefetch", "prefetch") or {}
+    searches: dict[str, SearchState] = {}
+    for key, raw in prefetch.items():
+        state = reading.add(raw, f"prefetch.{key}", source="prefetch")
+        resource_type = searched_type(key)
+        if resource_type is not None:
+            searches[resource_type] = envelope.worst(searches.get(resource_type, "absent"), state)
+    return searches
