@@ -80,9 +80,9 @@ def _decide_rule(
         for match in found:
             subject = match.bound[0].ref if isinstance(match.bound[0], Fact) else match.bound[0][0].ref
             if subject not in decided:
-                decision, why = _at_level(rule, level, match, by_spec, chart)
+                decision, lacking_to_suppress = _at_level(rule, level, match, by_spec, chart)
                 if decision is None:
-                    reasons.update(why)
+                    reasons.update(lacking_to_suppress)
                 else:
                     decided[subject] = decision
     if not decided:

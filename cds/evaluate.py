@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cds.chart.build import ChartInput, build_chart
@@ -53,13 +53,19 @@ class Evaluator:
         every_branch: silent rules and branches count as active: for tests of the logic, never for a service.
         """
         site = {
-            name: Deployment(status=d.status, parameters=dict(d.parameters), why=d.why) for name, d in settings.rules.items()
+            name: Deployment(status=d.status, parameters=dict(d.parameters), why=d.why)
+            for name, d in settings.rules.items()
         }
         self.settings = settings
         self.tz = settings.zone
         self.rules: RuleSet
         self.problems: list[RuleError]
         self.rules, self.problems = load_rules([Path(p) for p in settings.rules_dir], site=site)
+        if settings.require_sign_off:
+            signed = tuple(
+                r if r.signed_off or r.status != "active" else replace(r, status="silent") for r in self.rules.rules
+            )
+            self.rules = replace(self.rules, rules=signed)
         self.rules_version = self.rules.version
         self._every_branch = every_branch
         self.engine_name = default_engine() if settings.engine == "auto" else settings.engine
@@ -97,12 +103,17 @@ class Evaluator:
             today=today,
             rules_version=self.rules_version,
             engine=self.engine_name,
-            findings=apply_policy(findings, budget=self.settings.card_budgets.for_hook(call.hook), rank=self._rank, drafts=call.draft_refs),
+            findings=apply_policy(
+                findings, budget=self.settings.card_budgets.for_hook(call.hook), rank=self._rank, drafts=call.draft_refs
+            ),
             evaluated=verdict.evaluated,
             not_evaluated=verdict.not_evaluated,
             ignored_resources=_ignored(call.reading),
             bad_resources=tuple(sorted(call.reading.bad, key=lambda b: (b.where, b.reason))),
-            medications={status: chart.drugs.get(status, 0) for status in ("identified", "not-listed", "unidentified", "conflict")},
+            medications={
+                status: chart.drugs.get(status, 0)
+                for status in ("identified", "not-listed", "unidentified", "conflict")
+            },
         )
 
     def _finding(self, d: Decision, chart: Chart, today: dt.date) -> Finding:

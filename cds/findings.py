@@ -101,7 +101,7 @@ class NotEvaluated:
 
 @dataclass(frozen=True, slots=True)
 class BadResource:
-    """A resource that could not be read. where: "prefetch.conditions.entry[3]"; reason: of the format, never content."""
+    """A resource that could not be read. where: "prefetch.conditions.entry[3]"; reason: never content."""
 
     where: str
     reason: str

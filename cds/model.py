@@ -93,7 +93,7 @@ class Match:
 
 
 class RuleEngine(Protocol):
-    """The port. Pure, independent of the order of facts, never partial: an engine that cannot finish raises EngineError."""
+    """The port. Pure, independent of the order of facts, never partial: one that cannot finish raises EngineError."""
 
     def evaluate(self, facts: Sequence[Fact]) -> list[Match]:
         """Return every match, sorted by `Match.key`, without duplicates."""

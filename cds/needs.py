@@ -1,4 +1,4 @@
-"""What data a rule needs, whether it is there, and how a card says that it was or was not looked at (1.10, 10.17-10.19)."""
+"""What data a rule needs, whether it is there, and how a card says so (1.10, 10.17-10.19)."""
 
 from __future__ import annotations
 
@@ -23,13 +23,17 @@ def unmet(need: str, chart: Chart) -> str | None:
         return _state(chart, resource_type, name)
     if need == "medication-history":
         # An EHR without dispenses or statements is normal: only a search that was tried and failed spoils the history.
-        spoiled = [t for t in ("MedicationDispense", "MedicationStatement") if chart.searches.get(t) in {"failed", "truncated"}]
+        spoiled = [
+            t for t in ("MedicationDispense", "MedicationStatement") if chart.searches.get(t) in {"failed", "truncated"}
+        ]
         return _state(chart, "MedicationRequest", "medication history") or (
             f"medication history: {_STATE[chart.searches[spoiled[0]]]}" if spoiled else None
         )
     if need == "encounters":
         new = not chart.visits and (chart.earliest is None or chart.earliest > chart.today - NEW_TO_SYSTEM_DAYS)
-        return _state(chart, "Encounter", "encounters") or ("encounters: none ever, patient new to this record" if new else None)
+        return _state(chart, "Encounter", "encounters") or (
+            "encounters: none ever, patient new to this record" if new else None
+        )
     if need == "patient":
         return None if chart.birth or chart.searches.get("Patient") == "complete" else "patient: not available"
     if need == "discharge-list":
@@ -50,7 +54,8 @@ def looked_at(needs: Iterable[str], chart: Chart) -> tuple[str, ...]:
 def _seen(need: str, chart: Chart) -> str:
     if need == "medication-history":
         drafts = sum(o.role == "draft" for o in chart.orders)
-        return f"medications: {len(chart.orders) - drafts} orders, {len(chart.fills)} fills, {len(chart.statements)} statements"
+        orders = len(chart.orders) - drafts
+        return f"medications: {orders} orders, {len(chart.fills)} fills, {len(chart.statements)} statements"
     if need == "patient":
         return "patient: birth date " + ("read" if chart.birth else "not recorded")
     if need == "discharge-list":

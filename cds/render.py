@@ -95,7 +95,9 @@ def detail(decision: Decision, parameters: Mapping[str, Parameter], today: dt.da
     if card.options:
         parts.append("**Options to discuss:**\n" + "\n".join(f"- {option}" for option in card.options))
     parts.append(f"*Evidence: {card.evidence}*")
-    parts.append(f"*Rule {decision.rule.spec}, version {decision.rule.version}. Clinical content is a draft, not signed off.*")
+    parts.append(
+        f"*Rule {decision.rule.spec}, version {decision.rule.version}. Clinical content is a draft, not signed off.*"
+    )
     return "\n\n".join(parts)
 
 

@@ -79,19 +79,21 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=ENVIRONMENT_PREFIX, extra="forbid", frozen=True, validate_default=True)
 
     time_zone: str = Field(description="IANA name of the site's time zone; no default, a wrong day is a wrong card")
-    today: dt.date | None = Field(None, description="pins the date for tests and replays; loopback only")
-    engine: Engine = Field("auto", description="auto: verified where durable-rules works, else direct")
-    engine_deadline_ms: int = Field(50, ge=5, le=10_000, description="an engine that takes longer is abandoned")
-    host: str = Field("127.0.0.1", min_length=1, description="address to listen on")
-    port: int = Field(8080, ge=0, le=65_535, description="port to listen on; 0 takes a free one")
-    workers: int = Field(1, ge=1, le=64, description="worker processes")
-    max_body_bytes: int = Field(16 * 1024 * 1024, ge=1024, description="a longer request is answered 413")
-    rules_dir: Annotated[tuple[Path, ...], NoDecode] = Field((), description="extra rule folders, read after ours")
+    today: dt.date | None = Field(default=None, description="pins the date for tests and replays; loopback only")
+    engine: Engine = Field(default="auto", description="auto: verified where durable-rules works, else direct")
+    engine_deadline_ms: int = Field(default=50, ge=5, le=10_000, description="an engine that takes longer is abandoned")
+    host: str = Field(default="127.0.0.1", min_length=1, description="address to listen on")
+    port: int = Field(default=8080, ge=0, le=65_535, description="port to listen on; 0 takes a free one")
+    workers: int = Field(default=1, ge=1, le=64, description="worker processes")
+    max_body_bytes: int = Field(default=16 * 1024 * 1024, ge=1024, description="a longer request is answered 413")
+    rules_dir: Annotated[tuple[Path, ...], NoDecode] = Field(
+        default=(), description="extra rule folders, read after ours"
+    )
     rules: dict[str, RuleSwitch] = Field(default_factory=dict, description="rule id: status, parameters, why")
     card_budgets: CardBudgets = Field(default_factory=CardBudgets, description="most cards per hook call")
-    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field((), description="browser origins that may call")
-    base_url: str | None = Field(None, description="the address clients use, when a proxy stands in front")
-    require_sign_off: bool = Field(False, description="rules without a clinical sign-off run silent")
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(default=(), description="browser origins that may call")
+    base_url: str | None = Field(default=None, description="the address clients use, when a proxy stands in front")
+    require_sign_off: bool = Field(default=False, description="rules without a clinical sign-off run silent")
 
     @field_validator("time_zone")
     @classmethod

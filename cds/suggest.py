@@ -24,7 +24,12 @@ Body = Mapping[str, Any]
 
 def suggestions(decision: Decision, chart: Chart) -> tuple[Suggestion, ...]:
     """Suggestions of the rule that apply to this decision, in the rule's order."""
-    return tuple(s for body in decision.rule.card.suggestions for s in _BUILDERS[body["use"]](body, decision, chart))
+    return tuple(
+        s
+        for body in decision.rule.card.suggestions
+        if decision.level.name in body.get("levels", (decision.level.name,))
+        for s in _BUILDERS[body["use"]](body, decision, chart)
+    )
 
 
 def _days(body: Body) -> int:
@@ -55,7 +60,11 @@ def _short(body: Body, decision: Decision, chart: Chart) -> Iterator[Suggestion]
     if draft.quantity is not None and draft.days_per_fill:
         quantity_now = (draft.quantity * days / draft.days_per_fill).quantize(Decimal("0.01")).normalize()
     action = Action(
-        "update", "S-SHORT", f"{days}-day supply, no refills", draft.ref, {"days": days, "refills": 0, "quantity": quantity_now}
+        "update",
+        "S-SHORT",
+        f"{days}-day supply, no refills",
+        draft.ref,
+        {"days": days, "refills": 0, "quantity": quantity_now},
     )
     yield from _one("S-SHORT", f"Shorten to {days} days, no refills", action, recommended=bool(body.get("recommended")))
 
@@ -73,7 +82,14 @@ def _old(body: Body, decision: Decision, chart: Chart) -> tuple[Order, Order, Fa
     if draft is None or pair is None:
         return None
     known = _orders(chart)
-    old = next((o for ref in pair.evidence if (o := known.get(ref)) is not None and o.role == "chart" and o.progress == "current"), None)
+    old = next(
+        (
+            o
+            for ref in pair.evidence
+            if (o := known.get(ref)) is not None and o.role == "chart" and o.progress == "current"
+        ),
+        None,
+    )
     return None if old is None else (draft, old, pair)
 
 
@@ -101,13 +117,20 @@ def _stop_old(body: Body, decision: Decision, chart: Chart) -> Iterator[Suggesti
         return
     _, old, pair = found
     needs_taper = any(
-        p.ingredient.key in _TAPER_DRUGS or (p.ingredient.class_group in _TAPER_GROUPS and p.ingredient.key != "fluoxetine")
+        p.ingredient.key in _TAPER_DRUGS
+        or (p.ingredient.class_group in _TAPER_GROUPS and p.ingredient.key != "fluoxetine")
         for p in old.medication.parts
     )
     since = pair.fields.get("old_since")
     if needs_taper and (since is None or float(since) <= -_TAPER_AFTER_DAYS):
         return
-    action = Action("create", "S-STOP-OLD", f"Task: discontinue {old.medication.label}", old.ref, {"old": old.ref, "reason": "replaced"})
+    action = Action(
+        "create",
+        "S-STOP-OLD",
+        f"Task: discontinue {old.medication.label}",
+        old.ref,
+        {"old": old.ref, "reason": "replaced"},
+    )
     yield from _one("S-STOP-OLD", f"Stop {old.medication.label}", action)
 
 
@@ -119,7 +142,11 @@ def _follow_up(body: Body, _decision: Decision, _chart: Chart) -> Iterator[Sugge
 
 def _call(body: Body, _decision: Decision, _chart: Chart) -> Iterator[Suggestion]:
     days = _days(body)
-    yield from _one("S-CALL", f"Ask the team to call in {days} days", Action("create", "S-CALL", f"Call in {days} days", None, {"day": days}))
+    yield from _one(
+        "S-CALL",
+        f"Ask the team to call in {days} days",
+        Action("create", "S-CALL", f"Call in {days} days", None, {"day": days}),
+    )
 
 
 def _scale(body: Body, _decision: Decision, _chart: Chart) -> Iterator[Suggestion]:
@@ -136,7 +163,9 @@ def _alternative(body: Body, _decision: Decision, _chart: Chart) -> Iterator[Sug
 
 def _therapy(body: Body, _decision: Decision, _chart: Chart) -> Iterator[Suggestion]:
     therapy = str(body["therapy"])
-    yield from _one("S-THER", f"Refer: {therapy}", Action("create", "S-THER", f"Referral: {therapy}", None, {"therapy": therapy}))
+    yield from _one(
+        "S-THER", f"Refer: {therapy}", Action("create", "S-THER", f"Referral: {therapy}", None, {"therapy": therapy})
+    )
 
 
 _BUILDERS: dict[str, Callable[[Body, Decision, Chart], Iterator[Suggestion]]] = {

@@ -155,8 +155,6 @@ def card_lines(card: dict[str, Any]) -> list[str]:
         lines += _indented("Or continue because: " + "; ".join(reason["display"] for reason in reasons), "  ")
     source = card["source"]
     lines += _indented("Source: " + ", ".join(filter(None, (source["label"], source.get("url")))), "  ")
-    topic, finding = source["topic"], card["extension"]["org.psychmed.finding"]
-    lines += _indented(f"Rule: {topic['code']} {finding['version']} ({finding['spec']})", "  ")
     return lines
 
 

@@ -26,15 +26,24 @@ IGNORED_STATUS = "entered-in-error"
 DRAFT_HOOKS: frozenset[Hook] = frozenset({"order-select", "order-sign"})
 
 _BOM = b"\xef\xbb\xbf"
-_NULL = b"null"
+_NOTHING = msgspec.Raw(b"null")
 
-_fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+class _Envelope(msgspec.Struct, rename="camel"):
+    hook: msgspec.Raw = _NOTHING
+    hook_instance: msgspec.Raw = _NOTHING
+    context: dict[str, msgspec.Raw] | None = None
+    prefetch: dict[str, msgspec.Raw] | None = None
 
 
 class _DraftHead(msgspec.Struct, rename="camel"):
     resource_type: str
     id: str | int | None = None
     status: str | None = None
+
+
+_envelope = msgspec.json.Decoder(_Envelope)
+_fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,30 +57,30 @@ def read_call(body: bytes, hook: Hook) -> HookCall:
 
     Raises HookRequestError 400 for what is not JSON, not this hook, not complete, or of another patient.
     """
-    fields = _envelope(body)
-    said = _text(fields, "hook", "hook")
+    fields = _read_envelope(body)
+    said = _text(fields.hook, "hook")
     if said is None:
         raise HookRequestError(400, "hook is missing")
     if said != hook:
         raise HookRequestError(400, f"hook is not {hook}, the hook of this service")
-    if _text(fields, "hookInstance", "hookInstance") is None:
+    if _text(fields.hook_instance, "hookInstance") is None:
         raise HookRequestError(400, "hookInstance is missing")
-    context = _object(fields, "context", "context")
+    context = fields.context
     if context is None:
         raise HookRequestError(400, "context is missing")
-    patient_id = _id(_text(context, "patientId", "context.patientId", numbers=True), "Patient")
+    patient_id = _id(_text(context.get("patientId"), "context.patientId", numbers=True), "Patient")
     if not patient_id:
         raise HookRequestError(400, "context.patientId is missing")
 
     reading = Reading(patient_id)
-    searches = _read_prefetch(fields, reading)
+    searches = _read_prefetch(fields.prefetch or {}, reading)
     drafts = _read_drafts(context, reading) if hook in DRAFT_HOOKS else []
     draft_refs = tuple(draft.ref for draft in drafts if draft.kind == "draft")
     return HookCall(
         hook=hook,
         patient_id=patient_id,
-        user=_text(context, "userId", "context.userId"),
-        encounter=_id(_text(context, "encounterId", "context.encounterId", numbers=True), "Encounter") or None,
+        user=_text(context.get("userId"), "context.userId"),
+        encounter=_id(_text(context.get("encounterId"), "context.encounterId", numbers=True), "Encounter") or None,
         reading=reading,
         searches=searches,
         draft_refs=draft_refs,
@@ -80,35 +89,33 @@ def read_call(body: bytes, hook: Hook) -> HookCall:
     )
 
 
-def _envelope(body: bytes) -> dict[str, msgspec.Raw]:
+def _read_envelope(body: bytes) -> _Envelope:
     text = body.removeprefix(_BOM)
     try:
         # The decoder skips over what it keeps raw without looking at its bytes; here every byte is looked at once.
         text.decode("utf-8")
-        return _fields.decode(text)
+        return _envelope.decode(text)
     except UnicodeDecodeError:
         raise HookRequestError(400, "the body is not UTF-8") from None
     except msgspec.ValidationError:
-        raise HookRequestError(400, "the body is not a JSON object") from None
+        raise HookRequestError(400, f"{_not_an_object(text)} is not an object") from None
     except msgspec.DecodeError:
         raise HookRequestError(400, "the body is not well-formed JSON") from None
     except RecursionError:
         raise HookRequestError(400, "the body is nested too deeply") from None
 
 
-def _object(parent: dict[str, msgspec.Raw], name: str, where: str) -> dict[str, msgspec.Raw] | None:
-    raw = parent.get(name)
-    if raw is None or envelope.starts_with(raw) == b"n":
-        return None
-    try:
-        return _fields.decode(raw)
-    except (msgspec.DecodeError, RecursionError):
-        raise HookRequestError(400, f"{where} is not an object") from None
+def _not_an_object(text: bytes) -> str:
+    """Which part of a well-formed body has the wrong kind."""
+    if envelope.starts_with(text) != b"{":
+        return "the body"
+    fields = _fields.decode(text)
+    wrong = (name for name in ("context", "prefetch") if name in fields and envelope.starts_with(fields[name]) != b"{")
+    return next(wrong, "the body")
 
 
-def _text(parent: dict[str, msgspec.Raw], name: str, where: str, *, numbers: bool = False) -> str | None:
+def _text(raw: msgspec.Raw | None, where: str, *, numbers: bool = False) -> str | None:
     """The text of a field; None when it is absent, null or blank."""
-    raw = parent.get(name)
     if raw is None:
         return None
     kind: Any = str | int | None if numbers else str | None
@@ -126,11 +133,11 @@ def _id(text: str | None, resource_type: str) -> str:
 
 def _read_drafts(context: dict[str, msgspec.Raw], reading: Reading) -> list[_Draft]:
     """Hand the draft orders to the reading; return which are drafts and which end a charted order."""
-    if _object(context, "draftOrders", "context.draftOrders") is None:
+    raw = context.get("draftOrders")
+    if raw is None or envelope.starts_with(raw) == b"n":
         raise HookRequestError(400, "context.draftOrders is missing")
-    raw = context["draftOrders"]
     entries = _draft_entries(raw)
-    resources = [entry.get("resource", msgspec.Raw(_NULL)) for entry in entries]
+    resources = [entry.get("resource", _NOTHING) for entry in entries]
     heads = [_head(resource) for resource in resources]
     if any(head is not None and not head.id for head in heads):
         # Without an id an order cannot be spoken of, and would go unjudged: it gets one for this call.
@@ -180,7 +187,7 @@ def _with_id(resource: msgspec.Raw, made: str) -> msgspec.Raw:
 
 
 def _selected(context: dict[str, msgspec.Raw], draft_refs: tuple[str, ...], reading: Reading) -> frozenset[str] | None:
-    """What order-select is about; None, all drafts, when the client does not say, or names only what it did not send."""
+    """What order-select is about; None, all drafts, when the client does not say or names only what it did not send."""
     raw = context.get("selections")
     if raw is None or envelope.starts_with(raw) == b"n":
         return None
@@ -197,13 +204,12 @@ def _selected(context: dict[str, msgspec.Raw], draft_refs: tuple[str, ...], read
     return selected if selected or not named else None
 
 
-def _read_prefetch(fields: dict[str, msgspec.Raw], reading: Reading) -> dict[str, SearchState]:
+def _read_prefetch(prefetch: dict[str, msgspec.Raw], reading: Reading) -> dict[str, SearchState]:
     """Read every prefetched value, asked for or not, and what became of the search of each resource type.
 
     A key that is absent was not looked for; null means looked for and nothing there. When two keys hold searches of
     one type, the worse news counts.
     """
-    prefetch = _object(fields, "prefetch", "prefetch") or {}
     searches: dict[str, SearchState] = {}
     for key, raw in prefetch.items():
         state = reading.add(raw, f"prefetch.{key}", source="prefetch")

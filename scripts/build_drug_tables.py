@@ -35,7 +35,7 @@ _UNITS = {
 _SPELLING = {
     "dothiepin": "dosulepin",
     "flupenthixol": "flupentixol",
-    "St. John's wort extract": "St John's wort",
+    "St. John's wort extract": "st john's wort",
     "methotrimeprazine": "levomepromazine",
     "valproic acid": "valproate",
 }
@@ -94,7 +94,7 @@ def read_knowledge(folder: Path) -> Knowledge:
 
 def spelled(name: str) -> str:
     """The key of an ingredient: lower case, in the spelling of the clinical specification."""
-    return _SPELLING.get(name, name if name.startswith("St") else name.lower())
+    return _SPELLING.get(name, name.lower())
 
 
 def codes(products: Sequence[Mapping[str, str]], ingredients: Sequence[Mapping[str, str]]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Shared fixtures. `PSYCHMED_REQUIRE=all` turns a skip for a missing tool, or for data that is there, into a failure."""
+"""Shared fixtures. `PSYCHMED_REQUIRE=all` turns a skip for a missing tool into a failure."""
 
 from __future__ import annotations
 

@@ -100,7 +100,12 @@ def read_cases(path: Path, *, shown_as: str | None = None, sweep: bool = True) -
 def _cases(source: Source, shape: FileShape, sweep: bool) -> Iterator[Case]:
     for n, case in enumerate(shape.cases):
         if case.patient is not None and case.patient not in shape.patients:
-            raise source.error(("cases", n, "patient"), "R201", f'there is no patient "{case.patient}"', f"one of {', '.join(shape.patients)}")
+            raise source.error(
+                ("cases", n, "patient"),
+                "R201",
+                f'there is no patient "{case.patient}"',
+                f"one of {', '.join(shape.patients)}",
+            )
         hook = case.hook or shape.hook
         days = [shape.today, *(shape.also_today if sweep and case.also_today else [])]
         for today in days:
@@ -113,7 +118,8 @@ def _cases(source: Source, shape: FileShape, sweep: bool) -> Iterator[Case]:
                 raise source.error(("cases", n), "R202", f'case "{case.name}": {error}') from None
             yield Case(
                 source.path, source.at(("cases", n))[0], shape.rule, shape.spec, case.name, case.row, hook, today,
-                shape.time_zone, request, case.expect, case.level, case.because, case.withheld, case.summary, case.known_gap,
+                shape.time_zone, request, case.expect, case.level, case.because, case.withheld, case.summary,
+                case.known_gap,
             )  # fmt: skip
 
 

@@ -37,6 +37,7 @@ KEYS = {
     "Observation": "observations",
     "Appointment": "appointments",
 }
+_UNIT_CODES = {"tablet": "{tbl}", "capsule": "{capsule}", "spray": "{spray}"}
 _SCALES = {"phq9": "44261-6", "phq9-item9": "44260-8", "cssrs": "93373-9"}
 Resource = dict[str, Any]
 Body = Mapping[str, Any]
@@ -94,17 +95,28 @@ class Writer:
             if state == "absent":
                 continue
             if state == "failed":
-                prefetch[key] = {"resourceType": "OperationOutcome", "issue": [{"severity": "error", "code": "exception"}]}
+                prefetch[key] = {
+                    "resourceType": "OperationOutcome",
+                    "issue": [{"severity": "error", "code": "exception"}],
+                }
             elif resource_type == "Patient":
                 prefetch[key] = next(iter(found.get("Patient", [])), None)
             else:
                 entries = [{"resource": r} for r in found.pop(resource_type, [])]
                 prefetch[key] = {"resourceType": "Bundle", "type": "searchset", "total": len(entries), "entry": entries}
         if others := [r for t, rs in found.items() for r in rs if t not in KEYS]:
-            prefetch["others"] = {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": r} for r in others]}
+            prefetch["others"] = {
+                "resourceType": "Bundle",
+                "type": "collection",
+                "entry": [{"resource": r} for r in others],
+            }
         context: Resource = {"userId": "Practitioner/case-user", "patientId": PATIENT, "encounterId": ENCOUNTER}
         if hook in {"order-sign", "order-select"}:
-            context["draftOrders"] = {"resourceType": "Bundle", "type": "collection", "entry": [{"resource": d} for d in self.drafts]}
+            context["draftOrders"] = {
+                "resourceType": "Bundle",
+                "type": "collection",
+                "entry": [{"resource": d} for d in self.drafts],
+            }
         if hook == "order-select":
             context["selections"] = [f"{d['resourceType']}/{d['id']}" for d in self.drafts]
         return {
@@ -137,17 +149,24 @@ def _medication(name: str) -> tuple[Resource, str]:
 
 
 def _dosage(w: Writer, body: Body, unit: str) -> list[Resource]:
-    """`take: 1, times: 2, per: 1d, prn: true` or `steps: [{take, times, from, to}]`. No take: the dose is not known."""
+    """`take: 1, times: 2 (or none), per: 1d, prn: true` or `steps: [{take, times, from, to}]`. No take: unknown."""
     if "steps" in body:
         lines = [_dosage(w, {**step, "prn": body.get("prn", False)}, unit)[0] for step in body["steps"]]
         return [{**line, "sequence": n + 1} for n, line in enumerate(lines)]
     if "take" not in body:
         return []
-    repeat: Resource = {"frequency": int(body.get("times", 1)), "period": days(body.get("per", "1d")), "periodUnit": "d"}
+    repeat: Resource = {}
+    if body.get("times", 1) != "none":
+        repeat = {"frequency": int(body.get("times", 1)), "period": days(body.get("per", "1d")), "periodUnit": "d"}
     bounds = {k: w.date(body[name]) for k, name in (("start", "from"), ("end", "to")) if name in body}
     if bounds:
         repeat["boundsPeriod"] = bounds
-    quantity = {"value": float(body["take"]), "unit": unit, "system": UCUM, "code": {"tablet": "{tbl}", "capsule": "{capsule}"}.get(unit, "{spray}")}
+    quantity = {
+        "value": float(body["take"]),
+        "unit": unit,
+        "system": UCUM,
+        "code": _UNIT_CODES.get(unit, unit),
+    }
     line: Resource = {"timing": {"repeat": repeat}, "doseAndRate": [{"doseQuantity": quantity}]}
     if "prn" in body:
         line["asNeededBoolean"] = bool(body["prn"])
@@ -177,7 +196,13 @@ def _order(w: Writer, ident: str, body: Body, *, draft: bool) -> Resource:
         "id": ident,
         "status": str(body.get("status", "draft" if draft else "active")),
         "intent": str(body.get("intent", "order")),
-        "category": [{"coding": [{"system": "http://terminology.hl7.org/CodeSystem/medicationrequest-category", "code": category}]}],
+        "category": [
+            {
+                "coding": [
+                    {"system": "http://terminology.hl7.org/CodeSystem/medicationrequest-category", "code": category}
+                ]
+            }
+        ],
         "medicationCodeableConcept": concept,
         "subject": {"reference": f"Patient/{PATIENT}"},
         "authoredOn": w.date(body.get("authored", "+0d")),
@@ -282,13 +307,18 @@ def _visit(w: Writer, ident: str, body: Body) -> None:
         "period": {"start": w.date(body["date"])},
     }
     if body.get("class", "AMB") != "none":
-        resource["class"] = {"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": str(body.get("class", "AMB"))}
+        resource["class"] = {
+            "system": "http://terminology.hl7.org/CodeSystem/v3-ActCode",
+            "code": str(body.get("class", "AMB")),
+        }
     if resource["status"] == "finished":
         resource["period"]["end"] = w.date(body.get("end", body["date"]))
     if "by" in body:
         resource["participant"] = [{"individual": {"reference": str(body["by"])}}]
     if body.get("disposition") == "hospice":
-        resource["hospitalization"] = {"dischargeDisposition": {"coding": [{"system": "http://snomed.info/sct", "code": "428361000124107"}]}}
+        resource["hospitalization"] = {
+            "dischargeDisposition": {"coding": [{"system": "http://snomed.info/sct", "code": "428361000124107"}]}
+        }
     w.charted.append(resource)
 
 
@@ -325,8 +355,22 @@ def _condition(w: Writer, ident: str, body: Body) -> None:
     resource: Resource = {
         "resourceType": "Condition",
         "id": ident,
-        "clinicalStatus": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/condition-clinical", "code": str(body.get("status", "active"))}]},
-        "verificationStatus": {"coding": [{"system": "http://terminology.hl7.org/CodeSystem/condition-ver-status", "code": str(body.get("verification", "confirmed"))}]},
+        "clinicalStatus": {
+            "coding": [
+                {
+                    "system": "http://terminology.hl7.org/CodeSystem/condition-clinical",
+                    "code": str(body.get("status", "active")),
+                }
+            ]
+        },
+        "verificationStatus": {
+            "coding": [
+                {
+                    "system": "http://terminology.hl7.org/CodeSystem/condition-ver-status",
+                    "code": str(body.get("verification", "confirmed")),
+                }
+            ]
+        },
         "code": {"coding": [{"system": ICD10, "code": str(body["code"])}]},
         "subject": {"reference": f"Patient/{PATIENT}"},
     }

@@ -34,9 +34,7 @@ class Outcome:
         return not self.problem
 
 
-def run(
-    cases: Iterable[Case], door: Door, *, rules: RuleSet, facts: Callable[[Case], Sequence[Fact]]
-) -> list[Outcome]:
+def run(cases: Iterable[Case], door: Door, *, rules: RuleSet, facts: Callable[[Case], Sequence[Fact]]) -> list[Outcome]:
     """Run every case. facts: the derived facts of a case, for the near miss."""
     by_id = {rule.id: rule for rule in rules.rules}
     return [_run_one(case, door, by_id.get(case.rule), facts) for case in cases]
@@ -48,7 +46,9 @@ def _run_one(case: Case, door: Door, rule: Rule | None, facts: Callable[[Case], 
     evaluation = door(case.request, hook=case.hook, today=case.today, time_zone=case.time_zone)
     found = [f for f in evaluation.findings if f.spec == case.spec]
     reasons = [n.reason for n in evaluation.not_evaluated if n.spec == case.spec]
-    got = ", ".join(f"{f.indicator} ({f.level}{'' if f.disposition == 'shown' else ', ' + f.disposition})" for f in found)
+    got = ", ".join(
+        f"{f.indicator} ({f.level}{'' if f.disposition == 'shown' else ', ' + f.disposition})" for f in found
+    )
     got = got or (f"not evaluated ({'; '.join(reasons)})" if reasons else "silent")
     problem = _difference(case, found, reasons, got)
     near = ""
@@ -68,7 +68,7 @@ def _difference(case: Case, found: Sequence[Finding], reasons: Sequence[str], go
     if not found:
         return f"expected {case.expect}, got {got}"
     best = found[0]
-    if case.expect != "fire" and case.expect != best.indicator:
+    if case.expect not in {"fire", best.indicator}:
         return f"expected {case.expect}, got {got}"
     if case.level is not None and case.level != best.level:
         return f"expected level {case.level}, got {got}"
@@ -103,7 +103,9 @@ def comparison_text(miss: NearMiss) -> str:
     if miss.comparison is None:
         return ""
     operator = miss.comparison.operator
-    return f"{miss.comparison.field} {operator if operator.startswith('is') else 'is ' + operator} {_shown(miss.wanted)}"
+    return (
+        f"{miss.comparison.field} {operator if operator.startswith('is') else 'is ' + operator} {_shown(miss.wanted)}"
+    )
 
 
 def _shown(value: Scalar | None) -> str:

@@ -69,10 +69,16 @@ def build_chart(source: ChartInput, *, today: dt.date, tz: ZoneInfo, resolver: R
     b = Builder(source, today.toordinal(), tz, resolver)
     b.products = {ref(m): m for m in b.records("Medication") if isinstance(m, r.Medication) and m.id}
     patient = next((p for p in b.records("Patient") if isinstance(p, r.Patient)), None)
-    orders = tuple(o for m in b.records("MedicationRequest") if isinstance(m, r.MedicationRequest) and (o := meds.order(b, m)))
-    fills = tuple(f for m in b.records("MedicationDispense") if isinstance(m, r.MedicationDispense) and (f := meds.fill(b, m)))
+    orders = tuple(
+        o for m in b.records("MedicationRequest") if isinstance(m, r.MedicationRequest) and (o := meds.order(b, m))
+    )
+    fills = tuple(
+        f for m in b.records("MedicationDispense") if isinstance(m, r.MedicationDispense) and (f := meds.fill(b, m))
+    )
     statements = tuple(
-        s for m in b.records("MedicationStatement") if isinstance(m, r.MedicationStatement) and (s := meds.statement(b, m))
+        s
+        for m in b.records("MedicationStatement")
+        if isinstance(m, r.MedicationStatement) and (s := meds.statement(b, m))
     )
     seen = tuple(v for e in b.records("Encounter") if isinstance(e, r.Encounter) and (v := visits.visit(b, e)))
     chart = Chart(
@@ -156,4 +162,3 @@ def _named_drug(b: Builder, where: str, concept: r.CodeableConcept | None) -> It
 
 def _code(concept: r.CodeableConcept | None) -> str | None:
     return next((c.code for c in concept.coding if c.code), None) if concept else None
-

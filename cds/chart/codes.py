@@ -9,7 +9,9 @@ from functools import cache
 from cds.fhir.records import CodeableConcept
 from cds.shipped import table
 
-_ICD10 = frozenset({"http://hl7.org/fhir/sid/icd-10-cm", "http://hl7.org/fhir/sid/icd-10", "urn:oid:2.16.840.1.113883.6.90"})
+_ICD10 = frozenset(
+    {"http://hl7.org/fhir/sid/icd-10-cm", "http://hl7.org/fhir/sid/icd-10", "urn:oid:2.16.840.1.113883.6.90"}
+)
 _SNOMED = frozenset({"http://snomed.info/sct", "urn:oid:2.16.840.1.113883.6.96"})
 _LOINC = frozenset({"http://loinc.org", "urn:oid:2.16.840.1.113883.6.1"})
 

@@ -31,7 +31,9 @@ def order(b: Builder, m: r.MedicationRequest) -> Order | None:
     if m.status == "entered-in-error" or m.do_not_perform:
         return None
     # 10.3: whatever stands in draftOrders and is not ended is a draft, whatever its status or intent.
-    if not (is_draft or is_stop) and (m.status in {None, "draft"} or (m.intent is not None and m.intent not in _COUNTED_INTENTS)):
+    if not (is_draft or is_stop) and (
+        m.status in {None, "draft"} or (m.intent is not None and m.intent not in _COUNTED_INTENTS)
+    ):
         return None
     setting = _setting(m)
     role: OrderRole = "draft" if is_draft else "chart"
@@ -40,7 +42,9 @@ def order(b: Builder, m: r.MedicationRequest) -> Order | None:
         here = b.source.encounter
         role = "discharge" if here and encounter == normalize_reference(f"Encounter/{here}") else "chart"
     progress: Progress = "stopped" if is_stop else "current" if is_draft else _progress(m.status)
-    medication = _medication(b, m.medication_codeable_concept, m.medication_reference, m.contained, m.dosage_instruction)
+    medication = _medication(
+        b, m.medication_codeable_concept, m.medication_reference, m.contained, m.dosage_instruction
+    )
     steps = read_dosage(m.dosage_instruction, b.tz)
     dispense = m.dispense_request
     refills = dispense.number_of_repeats_allowed if dispense and dispense.number_of_repeats_allowed else 0
@@ -84,7 +88,9 @@ def fill(b: Builder, m: r.MedicationDispense) -> Fill | None:
         start = None
     if start is None:
         return None
-    medication = _medication(b, m.medication_codeable_concept, m.medication_reference, m.contained, m.dosage_instruction)
+    medication = _medication(
+        b, m.medication_codeable_concept, m.medication_reference, m.contained, m.dosage_instruction
+    )
     steps = read_dosage(m.dosage_instruction, b.tz)
     quantity = m.quantity.value if m.quantity else None
     request = next((p.reference for p in m.authorizing_prescription if p.reference), None)
@@ -134,7 +140,9 @@ def _start(b: Builder, m: r.MedicationRequest, role: OrderRole) -> Day | None:
     if role == "draft":
         # 10.5: a draft starts at its bounds when they lie ahead, else today.
         return max(bounds_start, b.today) if bounds_start is not None else b.today
-    validity = m.dispense_request.validity_period.start if m.dispense_request and m.dispense_request.validity_period else None
+    validity = (
+        m.dispense_request.validity_period.start if m.dispense_request and m.dispense_request.validity_period else None
+    )
     known = [d for d in (b.day(m.authored_on), b.day(validity), bounds_start) if d is not None]
     return max(known, default=None)
 

@@ -67,7 +67,11 @@ def bookings(b: Builder) -> Iterable[Booking]:
             period = s.occurrence_period.start if s.occurrence_period else None
             yield _request(b, f"ServiceRequest/{s.id}", s.occurrence_date_time or period, s.encounter, s.authored_on)
     for t in b.records("Task"):
-        if isinstance(t, r.Task) and t.status in {"requested", "accepted", "ready", "in-progress"} and asks_for_follow_up(t.code):
+        if (
+            isinstance(t, r.Task)
+            and t.status in {"requested", "accepted", "ready", "in-progress"}
+            and asks_for_follow_up(t.code)
+        ):
             due = t.execution_period.start if t.execution_period else None
             limit = t.restriction.period.end if t.restriction and t.restriction.period else None
             yield _request(b, f"Task/{t.id}", due or limit, t.encounter, t.authored_on)

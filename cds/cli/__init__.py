@@ -1,1 +1,1 @@
-"""The `psychmed` command. Thin: every verb calls one function of the house. The only part of cds that may import hooks."""
+"""The `psychmed` command: thin, every verb calls the house. The only part of cds that may import hooks."""

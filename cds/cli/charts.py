@@ -86,8 +86,7 @@ def _export(files: list[Path], hook: Hook) -> Iterator[tuple[str, HookCall]]:
     """One call a patient of a bulk export; lines are kept as bytes until their patient is read."""
     by_patient: dict[str, list[tuple[str, bytes]]] = defaultdict(list)
     for file in files:
-        opened = gzip.open(file, "rb") if file.suffix == ".gz" else file.open("rb")
-        with opened as lines:
+        with gzip.open(file, "rb") if file.suffix == ".gz" else file.open("rb") as lines:
             for n, line in enumerate(lines, 1):
                 if line.strip():
                     by_patient[_patient_of(line)].append((f"{file.name}:{n}", line))

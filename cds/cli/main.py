@@ -11,7 +11,9 @@ import typer
 
 from cds.errors import CdsError
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, help="Decision support for psychiatric medication management.")
+app = typer.Typer(
+    add_completion=False, no_args_is_help=True, help="Decision support for psychiatric medication management."
+)
 Format = Literal["text", "json"]
 FormatOption = Annotated[Format, typer.Option("--format", help="text or json")]
 SettingsOption = Annotated[Path | None, typer.Option("--settings", help="the site's settings file (site.yaml)")]
@@ -42,11 +44,15 @@ def serve(
 
 @app.command()
 def check(
-    path: Annotated[Path, typer.Argument(help="a hook request, a Bundle, or a folder of Bundles or NDJSON", exists=True)],
+    path: Annotated[
+        Path, typer.Argument(help="a hook request, a Bundle, or a folder of Bundles or NDJSON", exists=True)
+    ],
     hook: Annotated[HookName | None, typer.Option(help="which hook to ask as (a request says it itself)")] = None,
-    today: Annotated[str | None, typer.Option(help="the day to ask on, as 2026-03-31; default: the current day")] = None,
+    today: Annotated[
+        str | None, typer.Option(help="the day to ask on, as 2026-03-31; default: the current day")
+    ] = None,
     settings: SettingsOption = None,
-    format: FormatOption = "text",
+    output: FormatOption = "text",
 ) -> None:
     """Evaluate charts: the same findings as the service."""
     from cds.cli.charts import read_path
@@ -71,7 +77,7 @@ def check(
         for name, call in read_path(path, hook=hook):
             evaluation = evaluator.evaluate(call, today=day)
             found = found or bool(evaluation.findings)
-            if format == "json":
+            if output == "json":
                 results.append({"chart": name, "evaluation": evaluation.canonical()})
             else:
                 typer.echo(evaluation_text(name, evaluation))
@@ -79,17 +85,17 @@ def check(
         raise _fail(error) from None
     finally:
         evaluator.close()
-    if format == "json":
+    if output == "json":
         typer.echo(orjson.dumps(results, option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2).decode())
     raise typer.Exit(1 if found else 0)
 
 
-@app.command()
-def test(
+@app.command(name="test")
+def run_cases(
     cases: Annotated[Path | None, typer.Argument(help="a case file or folder; default: the shipped cases")] = None,
     k: Annotated[str, typer.Option("-k", help="only cases whose rule or name contains this")] = "",
     engine: Annotated[Literal["direct", "verified", "durable"], typer.Option(help="which engine decides")] = "direct",
-    format: FormatOption = "text",
+    output: FormatOption = "text",
 ) -> None:
     """Run the case files of the rules."""
     from cds.authoring.cases import case_files, read_cases
@@ -112,7 +118,7 @@ def test(
         outcomes = run(chosen, door, rules=rules, facts=door.facts)
     except CdsError as error:
         raise _fail(error) from None
-    typer.echo(outcomes_json(outcomes) if format == "json" else outcomes_text(outcomes))
+    typer.echo(outcomes_json(outcomes) if output == "json" else outcomes_text(outcomes))
     if not outcomes:
         raise _fail("no case was run")
     raise typer.Exit(1 if any(not o.passed and not o.case.known_gap for o in outcomes) else 0)
@@ -120,15 +126,20 @@ def test(
 
 @app.command()
 def lint(
-    rules: Annotated[list[Path] | None, typer.Argument(help="rule folders or files; default: the shipped rules")] = None,
-    format: FormatOption = "text",
+    rules: Annotated[
+        list[Path] | None, typer.Argument(help="rule folders or files; default: the shipped rules")
+    ] = None,
+    output: FormatOption = "text",
 ) -> None:
     """Report every problem of the rule files as file:line:column."""
     from cds.rules.load import lint_paths
 
     problems = lint_paths(rules or [])
-    if format == "json":
-        rows = [{"path": p.path, "line": p.line, "column": p.column, "code": p.code, "message": p.message, "hint": p.hint} for p in problems]
+    if output == "json":
+        rows = [
+            {"path": p.path, "line": p.line, "column": p.column, "code": p.code, "message": p.message, "hint": p.hint}
+            for p in problems
+        ]
         typer.echo(orjson.dumps(rows, option=orjson.OPT_INDENT_2).decode())
     else:
         for problem in problems:
@@ -139,12 +150,12 @@ def lint(
 
 
 @app.command()
-def engines(format: FormatOption = "text") -> None:
+def engines(output: FormatOption = "text") -> None:
     """Say which rule engines work here, and which one is the default."""
     from cds.engine import available, default_engine
 
     states = {**available(), "default": default_engine()}
-    if format == "json":
+    if output == "json":
         typer.echo(orjson.dumps(states).decode())
         return
     for name, state in states.items():

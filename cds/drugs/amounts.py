@@ -41,18 +41,17 @@ def amount_of(quantity: Quantity | None, *, bare_counts: bool) -> Amount | None:
     bare_counts: the sender writes pieces without a unit ("2" for two tablets). Off, such a number has no meaning:
     it could as well be milligrams.
     """
-    if quantity is None or quantity.comparator or quantity.value is None:
-        return None
-    if quantity.value != 0 and not _SMALLEST <= quantity.value <= _LARGEST:
+    value = None if quantity is None or quantity.comparator else quantity.value
+    if quantity is None or value is None or (value != 0 and not _SMALLEST <= value <= _LARGEST):
         return None
     said = [u for u in (_unit(quantity.code), _unit(quantity.unit)) if u is not None]
     if not said:
         unstated = not quantity.code and not quantity.unit
-        return (quantity.value, "unit") if bare_counts and unstated else None
-    if len({unit for _, unit in said}) > 1:
-        return None
+        return (value, "unit") if bare_counts and unstated else None
     factor, unit = said[0]
-    return quantity.value * factor, unit
+    if unit != said[-1][1]:
+        return None
+    return value * factor, unit
 
 
 def _unit(text: str | None) -> tuple[Decimal, str] | None:
@@ -69,6 +68,8 @@ def _unit(text: str | None) -> tuple[Decimal, str] | None:
 def dose_of(given: Sequence[DoseAndRate], *, bare_counts: bool) -> tuple[Decimal | None, Decimal | None, str | None]:
     """(low, high, unit) of one administration. The `ordered` entry counts; without one, entries must agree."""
     entries = [d for d in given if d.dose_quantity is not None or d.dose_range is not None]
+    if len(entries) == 1:
+        return _one_dose(entries[0], bare_counts=bare_counts)
     ordered = [d for d in entries if _is_ordered(d)]
     doses = {_one_dose(d, bare_counts=bare_counts) for d in ordered or entries}
     return doses.pop() if len(doses) == 1 else (None, None, None)

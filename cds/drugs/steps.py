@@ -39,6 +39,8 @@ class DoseStep:
 
 def in_order(steps: Sequence[DoseStep]) -> tuple[DoseStep, ...]:
     """Steps by sequence number, each closed where the next one makes it end or its own length does."""
+    if len(steps) == 1 and (steps[0].days is None or steps[0].start is None):
+        return tuple(steps)
     ordered = sorted(steps, key=lambda s: (s.sequence is None, s.sequence or 0))
     groups = [list(group) for _, group in groupby(ordered, key=lambda s: s.sequence)]
     closed: list[DoseStep] = []

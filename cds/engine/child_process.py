@@ -61,7 +61,7 @@ class ChildProcess:
         os.set_blocking(self._out_of, False)
         try:
             until = clock() + timeout_s
-            self.send({"load": program, "alarm": _ALARM_S}, until)
+            self.send(encode({"load": program, "alarm": _ALARM_S}), until)
             answer = self.receive(until)
             if "error" in answer:
                 raise EngineError(answer["error"])
@@ -74,9 +74,8 @@ class ChildProcess:
         """The process id."""
         return self._process.pid
 
-    def send(self, frame: Mapping[str, Any], until: float) -> None:
-        """Write one frame. Raises LateError when the child does not take it by `until`, DeadError."""
-        body = orjson.dumps(frame, default=_plain)
+    def send(self, body: bytes, until: float) -> None:
+        """Write one encoded frame. Raises LateError when the child does not take it by `until`, DeadError."""
         rest = memoryview(len(body).to_bytes(4, "big") + body)
         while rest:
             try:
@@ -123,6 +122,11 @@ class ChildProcess:
             if stream is not None:
                 stream.close()
         self._process.wait()
+
+
+def encode(frame: Mapping[str, Any]) -> bytes:
+    """The JSON of a frame. Raises TypeError for what JSON cannot hold; NaN and infinity become null."""
+    return orjson.dumps(frame, default=_plain)
 
 
 def _plain(value: Any) -> Any:

@@ -6,6 +6,7 @@ evaluations raise EngineError at once. After a number of deaths within an hour i
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import deque
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final
 
-from cds.engine.child_process import ChildProcess, Clock, DeadError, LateError
+from cds.engine.child_process import ChildProcess, Clock, LateError, encode
 from cds.engine.durable_compile import compile_program
 from cds.errors import EngineError
 from cds.model import Fact, Match, RuleSpec
@@ -23,6 +24,7 @@ START_S: Final = 10.0
 DEADLINE_S: Final = 0.05
 DEATHS_PER_HOUR: Final = 5
 _HOUR_S: Final = 3600.0
+_PAUSE_S: Final = 0.5  # after a start that failed
 
 
 @dataclass(slots=True)
@@ -101,11 +103,12 @@ class DurableEngine:
             asked = [fact for fact in facts if fact.kind in self._kinds]
             ticket = Ticket(child, self._number, asked, until)
             try:
-                rows = [(fact.kind, fact.fields) for fact in asked]
-                child.send({"n": ticket.number, "facts": rows}, until)
-            except TypeError as error:
+                body = _frame(ticket.number, asked)
+            except EngineError:
                 self.counters.refused += 1
-                raise EngineError("a fact cannot be written as JSON") from error
+                raise
+            try:
+                child.send(body, until)
             except EngineError as error:
                 self._lose(error)
                 raise
@@ -142,35 +145,38 @@ class DurableEngine:
     def _lose(self, error: EngineError) -> None:
         """The child is late or dead: count it, and replace it unless that has happened too often."""
         child, self._child = self._child, None
-        now = self._clock()
         self.counters.late += isinstance(error, LateError)
-        self.counters.deaths += isinstance(error, LateError | DeadError)
+        self._count_death()
+        # The kill too is off the caller's path: it waits for the process to be gone.
+        self._starter = threading.Thread(target=self._replace, args=(child,), name="durable-restart", daemon=True)
+        self._starter.start()
+
+    def _count_death(self) -> None:
+        now = self._clock()
+        self.counters.deaths += 1
         self._deaths.append(now)
         while now - self._deaths[0] > _HOUR_S:
             self._deaths.popleft()
         if len(self._deaths) >= self._deaths_per_hour:
             self.counters.disabled = 1
-        # The kill too is off the caller's path: it waits for the process to be gone.
-        self._starter = threading.Thread(target=self._replace, args=(child,), name="durable-restart", daemon=True)
-        self._starter.start()
 
     def _replace(self, lost: ChildProcess | None) -> None:
         if lost is not None:
             lost.kill()
-        if self._closed or self.counters.disabled:
-            return
-        try:
-            child = ChildProcess(self._program, timeout_s=START_S)
-        except EngineError:
-            # It worked when we began: a new attempt belongs to whoever starts the worker again.
-            self.counters.disabled = 1
-            return
-        with self._busy:
-            if self._closed:
-                child.kill()
+        while not self._closed and not self.counters.disabled:
+            try:
+                child = ChildProcess(self._program, timeout_s=START_S)
+            except (EngineError, OSError):
+                self._count_death()
+                time.sleep(_PAUSE_S)
+                continue
+            with self._busy:
+                if self._closed:
+                    child.kill()
+                    return
+                self.counters.restarts += 1
+                self._child = child
                 return
-            self.counters.restarts += 1
-            self._child = child
 
     def wait_until_ready(self, timeout_s: float = START_S) -> bool:
         """Wait for a restart under way; whether there is a child now. For tests and for a graceful start."""
@@ -198,4 +204,18 @@ class DurableEngine:
     def inject_fault(self, fault: str) -> None:
         """Make the next evaluations of this child fail; it listens only under PSYCHMED_TEST_FAULT."""
         child: Any = self._child
-        child.send({"fault": fault}, self._clock() + START_S)
+        child.send(encode({"fault": fault}), self._clock() + START_S)
+
+
+def _frame(number: int, facts: Sequence[Fact]) -> bytes:
+    """An evaluation for the child. Raises EngineError for values that JSON cannot hold."""
+    try:
+        body = encode({"n": number, "facts": [(fact.kind, fact.fields) for fact in facts]})
+    except TypeError as error:
+        raise EngineError("a fact holds a value that JSON cannot") from error
+    # Facts hold no null, so that the word is the mark of a NaN or an infinity, or part of a text.
+    if b"null" in body:
+        numbers = (value for fact in facts for value in fact.fields.values() if not isinstance(value, str))
+        if not all(map(math.isfinite, numbers)):
+            raise EngineError("a fact holds a number that is not finite")
+    return body

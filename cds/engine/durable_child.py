@@ -10,7 +10,6 @@ Facts are named by their place in the batch. The process ends when stdin closes.
 from __future__ import annotations
 
 import gc
-import importlib
 import os
 import signal
 import sys
@@ -38,8 +37,6 @@ class Executor:
 
     def __init__(self, program: Mapping[str, Any]) -> None:
         """Load a program as `durable_compile.Program` has it, as plain JSON. Raises ImportError, EngineError."""
-        # DR1: the C module alone; no Host, no timers, no callbacks.
-        self._engine: Any = importlib.import_module("durable_rules_engine")
         self._program = program
         self._kinds: Mapping[str, str] = program["kinds"]
         self._channels = {kind: _channels(rows) for kind, rows in program["fields"].items()}
@@ -47,23 +44,28 @@ class Executor:
         self._create()
 
     def _create(self) -> None:
+        # DR1: the C module alone; no Host, no timers, no callbacks. Imported late: it may be missing, or crash.
+        import durable_rules_engine as engine
+
         self._handles = []
         for number, ruleset in enumerate(self._program["rulesets"]):
             try:
-                self._handles.append(self._engine.create_ruleset(f"rules{number}", ruleset))
+                self._handles.append(engine.create_ruleset(f"rules{number}", ruleset))
             except Exception as error:
                 raise EngineError(f"durable-rules refuses the rules: {error}") from error
 
     def close(self) -> None:
         """Free the rulesets."""
+        import durable_rules_engine as engine
+
         for handle in self._handles:
-            self._engine.delete_ruleset(handle)
+            engine.delete_ruleset(handle)
         self._handles = []
 
     def evaluate(self, facts: Sequence[tuple[str, Mapping[str, Scalar]]]) -> list[tuple[int, Bound]]:
-        """Return the rules that hold, by their place in the program, and the facts they bind, by theirs in `facts`;
-        in no particular order.
+        """Return the rules that hold, by their place in the program, and the facts they bind, by theirs in `facts`.
 
+        In no particular order, without duplicates.
         Raises EngineError when durable-rules did not read all facts, or cannot hold one of them.
         """
         batch = self._batch(facts)
@@ -77,10 +79,8 @@ class Executor:
             if isinstance(error, EngineError):
                 raise
             raise EngineError(f"durable-rules failed: {type(error).__name__}") from error
-        found = {
-            match for number, plan in enumerate(self._program["plans"]) for match in _matches(number, plan, frames)
-        }
-        return sorted(found, key=repr)
+        plans = enumerate(self._program["plans"])
+        return list({match for number, plan in plans for match in _matches(number, plan, frames)})
 
     def _batch(self, facts: Sequence[tuple[str, Mapping[str, Scalar]]]) -> str:
         if len(facts) > FACTS:
@@ -106,7 +106,8 @@ class Executor:
 
     def _run(self, handle: int, batch: str, frames: dict[str, list[Mapping[str, Any]]]) -> None:
         """Evaluate one shard and add its frames by rule name."""
-        engine = self._engine
+        import durable_rules_engine as engine
+
         _, state = engine.assert_facts(handle, batch)
         started = engine.start_action_for_state(handle, state)
         message = started[1] if started else None
@@ -214,7 +215,8 @@ def _load(frame: Mapping[str, Any]) -> Executor:
 def _fail(fault: str) -> None:
     """What durable-rules does at its worst, on request of a test."""
     if fault == "hang":
-        engine = importlib.import_module("durable_rules_engine")
+        import durable_rules_engine as engine
+
         handle = engine.create_ruleset("hang", '{"r":{"all":[{"m":{"a":1}}]}}')
         engine.assert_facts(handle, '[{"a":1},{}]')
     if fault == "segfault":
@@ -236,8 +238,8 @@ def serve(source: BinaryIO, sink: BinaryIO) -> None:
             except EngineError as error:
                 _write_frame(sink, {"error": str(error)})
             continue
-        if "fault" in frame and os.environ.get(TEST_FAULT):
-            fault = frame["fault"]
+        if "fault" in frame:
+            fault = frame["fault"] if os.environ.get(TEST_FAULT) else ""
             continue
         # A hang holds the interpreter, so that the end of stdin would go unseen: the alarm's default ends the process.
         signal.setitimer(signal.ITIMER_REAL, alarm)

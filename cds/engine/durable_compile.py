@@ -166,7 +166,7 @@ class _Compiler:
         for pattern in (*spec.patterns, *spec.unless):
             if pattern.at_least is None:
                 continue
-            silences = pattern in spec.unless
+            silences = any(pattern is other for other in spec.unless)
             made = self._pattern(spec, pattern, places, kinds)
             if made is None:
                 if silences:

@@ -87,7 +87,9 @@ class Context:
         """Low-dose adjunct or smoking cessation: no antidepressant course, no duplicate (1.3.5)."""
         if self.for_smoking(supply):
             return True
-        return self.low_dose_adjunct(supply.part, supply.dose(min(max(supply.start, self.today), supply.end), high=True))
+        return self.low_dose_adjunct(
+            supply.part, supply.dose(min(max(supply.start, self.today), supply.end), high=True)
+        )
 
     def for_smoking(self, supply: Supply) -> bool:
         """Named for smoking cessation, or bupropion ordered for tobacco dependence."""
@@ -103,7 +105,9 @@ class Context:
     def low_dose_adjunct(self, part: DrugPart, mg: Decimal | None) -> bool:
         """Purpose filter 1.3.5; an unknown dose of these drugs is taken as low (A-02 missing data)."""
         key = part.ingredient.key
-        name = {"trazodone": "lowdose_trazodone", "doxepin": "lowdose_doxepin", "quetiapine": "lowdose_quetiapine"}.get(key)
+        name = {"trazodone": "lowdose_trazodone", "doxepin": "lowdose_doxepin", "quetiapine": "lowdose_quetiapine"}.get(
+            key
+        )
         if key in {"amitriptyline", "nortriptyline", "imipramine"}:
             name = "lowdose_tca"
         if key == "mirtazapine":

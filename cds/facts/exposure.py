@@ -79,9 +79,7 @@ def episodes(rows: Sequence[Supply], *, grace: int, bridged: Sequence[Interval] 
             runs[-1].append((start, end))
         else:
             runs.append([(start, end)])
-    return [
-        Episode(tuple(run), tuple(s for s in rows if s.start <= run[-1][1] and s.end >= run[0][0])) for run in runs
-    ]
+    return [Episode(tuple(run), tuple(s for s in rows if s.start <= run[-1][1] and s.end >= run[0][0])) for run in runs]
 
 
 def runs_where(rows: Sequence[Supply], last: Day, holds: Callable[[Day], bool], first: Day) -> tuple[Interval, ...]:

@@ -146,7 +146,11 @@ def _planned(c: Context) -> Iterator[Fact]:
         day = max(start, c.today)
         without = NEVER if last is None else day - last - 1
         change, percent = ("start" if without >= c.p["follow_up_washout"] else "continuation"), None
-        own = [s for s in past if s.part.ingredient.key == part.ingredient.key and s.end >= c.today - c.grace(part.ingredient)]
+        own = [
+            s
+            for s in past
+            if s.part.ingredient.key == part.ingredient.key and s.end >= c.today - c.grace(part.ingredient)
+        ]
         if own:
             old, new = own[-1].dose(min(own[-1].end, c.today), high=True), _mg(order, part)
             if old and new is not None:

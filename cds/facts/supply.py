@@ -72,7 +72,11 @@ def supplies(chart: Chart, *, stale_days: int) -> dict[str, list[Supply]]:
             continue
         fills = by_request.get(order.ref, [])
         if not fills:
-            fills = [f for f in loose if f.start >= (order.start or 0) and _ingredients(f.medication) & _ingredients(order.medication)]
+            fills = [
+                f
+                for f in loose
+                if f.start >= (order.start or 0) and _ingredients(f.medication) & _ingredients(order.medication)
+            ]
         # 1.10: non-use that the patient reports wins for duration and duplicates.
         if _ingredients(order.medication) & denied and order.progress == "current":
             continue
@@ -118,7 +122,10 @@ def is_stale(chart: Chart, order: Order, stale_days: int) -> bool:
         any(f.start >= recent and _ingredients(f.medication) & drug for f in chart.fills)
         or any(s.taken and (s.start or 0) >= recent and _ingredients(s.medication) & drug for s in chart.statements)
         or any(
-            o.ref != order.ref and o.role == "chart" and (o.authored or 0) >= recent and _ingredients(o.medication) & drug
+            o.ref != order.ref
+            and o.role == "chart"
+            and (o.authored or 0) >= recent
+            and _ingredients(o.medication) & drug
             for o in chart.orders
         )
     )
@@ -126,7 +133,9 @@ def is_stale(chart: Chart, order: Order, stale_days: int) -> bool:
 
 def _of_order(chart: Chart, order: Order, fills: Sequence[Fill], stale_days: int) -> Iterable[Supply]:
     start = order.start
-    if start is None or (order.progress == "stopped" and order.start is not None and order.end is not None and order.end < start):
+    if start is None or (
+        order.progress == "stopped" and order.start is not None and order.end is not None and order.end < start
+    ):
         return
     active = order.progress == "current"
     days = order.authorised_days
@@ -200,7 +209,11 @@ def _one_event_a_day(rows: Sequence[Supply]) -> list[Supply]:
     merged: list[Supply] = []
     for row in sorted(rows, key=lambda s: (s.start, s.end, s.refs)):
         same = next(
-            (i for i, m in enumerate(merged) if m.start == row.start and m.product == row.product and m.confidence == row.confidence == "high"),
+            (
+                i
+                for i, m in enumerate(merged)
+                if m.start == row.start and m.product == row.product and m.confidence == row.confidence == "high"
+            ),
             None,
         )
         if same is None:

@@ -112,7 +112,13 @@ def facts(c: Context) -> Iterator[Fact]:
         for reason in sorted(order.stop_reasons):
             for p in order.medication.parts:
                 moiety = p.ingredient.moiety
-                yield fact("stop_reason", f"stop_reason:{order.ref}:{moiety}:{reason}", [order.ref], moiety=moiety, reason=reason)
+                yield fact(
+                    "stop_reason",
+                    f"stop_reason:{order.ref}:{moiety}:{reason}",
+                    [order.ref],
+                    moiety=moiety,
+                    reason=reason,
+                )
     for order, part in judged(c):
         if order.role == "draft" and part.ingredient.class_group in ANTIDEPRESSANT_GROUPS:
             made = _switch(c, order, part, found)
@@ -124,7 +130,9 @@ def _switch(c: Context, order: Order, part: DrugPart, found: list[Trial]) -> Fac
     """The order as a switch away from the trial with the most adequate days; None when it is no switch."""
     if part.ingredient.key in _NOT_A_TARGET or c.low_dose_adjunct(part, _dose(order, part)):
         return None
-    if "smoking-cessation" in order.medication.purpose or (part.ingredient.key == "bupropion" and "tobacco" in order.reasons):
+    if "smoking-cessation" in order.medication.purpose or (
+        part.ingredient.key == "bupropion" and "tobacco" in order.reasons
+    ):
         return None
     endings = {course.part.ingredient.key: course.endings for course in current_courses(c)}
     candidates: list[tuple[Trial, str]] = []
@@ -207,7 +215,12 @@ def _unused(c: Context, part: DrugPart) -> int:
 def _indication(c: Context, order: Order) -> str:
     """What the drug is for: the order's reason, else the problem list; depression (and unspecified) first."""
     for groups in (order.reasons, frozenset(g for d in c.chart.diagnoses if d.active for g in d.groups)):
-        for name, keys in (("depression", {"depression"}), ("ocd", {"ocd"}), ("ptsd", {"ptsd"}), ("anxiety", {"anxiety", "gad"})):
+        for name, keys in (
+            ("depression", {"depression"}),
+            ("ocd", {"ocd"}),
+            ("ptsd", {"ptsd"}),
+            ("anxiety", {"anxiety", "gad"}),
+        ):
             if groups & keys:
                 return name
     return "depression"

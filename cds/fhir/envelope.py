@@ -21,6 +21,10 @@ _WORST_LAST: Final[tuple[SearchState, ...]] = ("absent", "complete", "truncated"
 _LEFT_OUT: Final = frozenset({"incomplete", "timeout", "throttled", "too-costly", "transient"})
 NOT_MATCHES: Final = frozenset({"include", "outcome"})
 
+# Real charts have an object in about 35 bytes: half a million in the 16 MiB of the largest request.
+_SMALL: Final = 4 << 20
+_MAX_OBJECTS: Final = 1_000_000
+
 _OLDER_TYPES: Final = "MedicationOrder DiagnosticOrder ProcedureRequest ReferralRequest"
 _R4_TYPES: Final = """
 Account ActivityDefinition AdverseEvent AllergyIntolerance Appointment AppointmentResponse AuditEvent Basic Binary
@@ -127,6 +131,14 @@ def starts_with(raw: Raw) -> bytes:
 
 def is_null(raw: Raw) -> bool:
     return starts_with(raw) == b"n" and bytes(raw).strip() == b"null"
+
+
+def is_crowded(raw: Raw) -> bool:
+    """True for a text that would become far more Python objects than any chart of its size does."""
+    if len(raw) <= _SMALL:
+        return False
+    text = bytes(raw)
+    return text.count(b"{") > _MAX_OBJECTS or text.count(b",") > 4 * _MAX_OBJECTS
 
 
 def parts_of(raw: Raw) -> dict[str, msgspec.Raw]:

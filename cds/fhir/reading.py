@@ -80,18 +80,24 @@ class Reading:
         or a draft of another patient in a request, and nothing else.
         """
         self._records = None
-        try:
-            state = self._add(raw, where, source, depth=0)
-        except RecursionError:
-            self.bad.append(BadResource(where, "nested too deeply"))
-            state = "failed"
+        if envelope.is_crowded(raw):
+            self.bad.append(BadResource(where, "too many values"))
+            return "failed"
+        state = self._add(raw, where, source, depth=0)
         self._settle(source)
         return state
 
     def add_resource(self, raw: Raw, where: str, *, source: Source = "chart") -> None:
         """Read one resource that stands by itself, such as a line of an export: `add` without the wrappings."""
         self._records = None
-        self._add_resource(raw, _Place(where, source, None, lambda: raw))
+        found = read_resource(raw, where)
+        # As in _add_bundle: the common case is kept short.
+        if isinstance(found, Record) and source != "context":
+            subject, own = found.subject, found.id
+            is_mine = subject is not None and subject.reference in self._mine
+            if is_mine and own and "/" not in own and self._kept[type(found)].setdefault(own, found) is found:
+                return
+        self._take(found, _Place(where, source, None, lambda: raw))
         self._settle(source)
 
     @property
@@ -99,9 +105,13 @@ class Reading:
         """The records by resource type, sorted by id; types without a record are absent."""
         if self._records is None:
             self._adopt_only_subject()
-            self._records = {c.__name__: [kept[i] for i in sorted(kept)] for c, kept in self._kept.items() if kept}
+            found: dict[str, list[Resource]] = {}
+            for cls in sorted(self._kept, key=lambda cls: cls.__name__):
+                if kept := self._kept[cls]:
+                    found[cls.__name__] = [kept[own] for own in sorted(kept)]
             for record in sorted(self._nameless, key=msgspec.json.encode):
-                self._records.setdefault(type(record).__name__, []).append(record)
+                found.setdefault(type(record).__name__, []).append(record)
+            self._records = found
         return self._records
 
     def of(self, cls: type[_R]) -> list[_R]:
@@ -137,13 +147,10 @@ class Reading:
                 raise RecursionError
             if first == b"[":
                 items = envelope.items_of(raw)
-                return worst(
-                    *(
-                        self._add(r, f"{where}[{i}]", source, depth=depth + 1)
-                        for i, r in enumerate(items[:MAX_ENTRIES])
-                    ),
-                    self._too_many(len(items), where),
-                )
+                state = self._too_many(len(items), where)
+                for index, item in enumerate(items[:MAX_ENTRIES]):
+                    state = worst(state, self._add(item, f"{where}[{index}]", source, depth=depth + 1))
+                return state
             # Drafts are read entry by entry: their bytes are kept.
             if source != "context" and (bundle := _bundle(raw)) is not None:
                 return self._add_bundle(bundle, raw, where, source, depth=depth)
@@ -203,7 +210,7 @@ class Reading:
             if "entry" in parts:
                 state = self._add_entries(parts, where, source, depth=depth)
             return worst(state, self._add_wrapped(parts, where, source, depth=depth))
-        self._add_resource(raw, _Place(where, source, full_url, lambda: raw))
+        self._take(read_resource(raw, where), _Place(where, source, full_url, lambda: raw))
         return "complete"
 
     def _add_entries(self, parts: dict[str, msgspec.Raw], where: str, source: Source, *, depth: int) -> SearchState:
@@ -249,8 +256,7 @@ class Reading:
 
     # Sorting in -----------------------------------------------------------------------------------------------------
 
-    def _add_resource(self, raw: Raw, place: _Place) -> None:
-        found = read_resource(raw, place.where)
+    def _take(self, found: Resource | Repaired | Ignored | BadResource, place: _Place) -> None:
         if isinstance(found, BadResource):
             self.bad.append(found)
         elif isinstance(found, Ignored):

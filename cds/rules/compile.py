@@ -1,15 +1,16 @@
-"""A parsed rule file to a Rule with engine-neutral specifications. Gathers every problem instead of stopping at the first."""
+"""A parsed rule file to a Rule with engine-neutral specifications. Gathers every problem, not only the first."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import ValidationError
 
 from cds.errors import RuleError
+from cds.findings import SuggestionId
 from cds.model import Comparison, Pattern, RuleSpec
 from cds.rules.grammar import Folded, GrammarError, Scope, quantity, read_comparison
 from cds.rules.model import Card, Level, Lowering, Needs, Parameter, Rule
@@ -23,7 +24,7 @@ _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _UNSOURCED = frozenset({"V", "U", "P"})
 # Pydantic's error types to the codes of this linter.
 _CODES = {"extra_forbidden": "R001", "missing": "R003", "literal_error": "R011", "string_pattern_mismatch": "R010"}
-LONGEST_SUMMARY = 139
+KNOWN_SUGGESTIONS = frozenset(get_args(SuggestionId))
 
 
 @dataclass(slots=True)
@@ -53,13 +54,27 @@ class Compiler:
             for name, body in shape.parameters.items()
             if (parameter := self.parameter(name, body.model_dump(), ("parameters", name))) is not None
         }
+        for name in self.overrides:
+            if name not in shape.parameters:
+                self.problem(
+                    ("parameters",),
+                    "R032",
+                    f'the site sets "{name}", which this rule does not have',
+                    nearest(name, shape.parameters),
+                )
         self._sources(shape)
         hooks = frozenset(shape.hooks)
         levels = [self._level(shape, n, hooks) for n in range(len(shape.levels))]
         self._texts(shape)
         for name in shape.parameters:
             if name not in self.used:
-                self.problem(("parameters", name), "R140", f'parameter "{name}" is never used', "remove it, or use it in a comparison", key=True)
+                self.problem(
+                    ("parameters", name),
+                    "R140",
+                    f'parameter "{name}" is never used',
+                    "remove it, or use it in a comparison",
+                    key=True,
+                )
         source = next((s for s in shape.sources if s.id == shape.card.source), shape.sources[0])
         return Rule(
             id=shape.id,
@@ -82,6 +97,7 @@ class Compiler:
             ),
             parameters=self.parameters,
             path=self.source.path,
+            signed_off=bool(shape.clinical_review),
         )
 
     def _shape_problems(self, error: ValidationError) -> None:
@@ -120,12 +136,22 @@ class Compiler:
             self.problem((*path, "value"), error.code, f"parameter {name}: {error}", error.hint)
             return None
         if not unit == low_unit == high_unit or not low <= number <= high:
-            self.problem((*path, "range"), "R133", f"parameter {name}: {value} is not within {body['range']}", "value and range in one unit")
+            self.problem(
+                (*path, "range"),
+                "R133",
+                f"parameter {name}: {value} is not within {body['range']}",
+                "value and range in one unit",
+            )
             return None
         if name in self.overrides:
             given_number, given_unit = quantity(str(self.overrides[name]))
             if given_unit != unit or not low <= given_number <= high:
-                self.problem(path, "R133", f"the site's {name}: {self.overrides[name]} is not within {body['range']}", "see the rule's range")
+                self.problem(
+                    path,
+                    "R133",
+                    f"the site's {name}: {self.overrides[name]} is not within {body['range']}",
+                    "see the rule's range",
+                )
             else:
                 number = given_number
         return Parameter(name, number, unit, low, high, body["source"], body["why"], body.get("spec", ""))
@@ -134,9 +160,19 @@ class Compiler:
         ids = {s.id for s in shape.sources}
         for name, body in shape.parameters.items():
             if body.source not in ids | _UNSOURCED:
-                self.problem(("parameters", name, "source"), "R021", f'parameter "{name}" names no source of this rule', nearest(body.source, ids | _UNSOURCED))
+                self.problem(
+                    ("parameters", name, "source"),
+                    "R021",
+                    f'parameter "{name}" names no source of this rule',
+                    nearest(body.source, ids | _UNSOURCED),
+                )
         if shape.card.source not in ids:
-            self.problem(("card", "source"), "R021", f'"{shape.card.source}" is not a source of this rule', nearest(shape.card.source, ids))
+            self.problem(
+                ("card", "source"),
+                "R021",
+                f'"{shape.card.source}" is not a source of this rule',
+                nearest(shape.card.source, ids),
+            )
 
     # patterns ------------------------------------------------------------------------------------------------------
 
@@ -160,16 +196,32 @@ class Compiler:
         spec = RuleSpec(spec_id, tuple(patterns), (*gates, *unless)) if patterns else None
         lowerings = [
             Lowering(RuleSpec(f"{spec_id}~{k}", (*spec.patterns, pattern), spec.unless), str(body.get("because", "")))
-            for where, bodies in ((("lower_one_level_if",), shape.lower_one_level_if), ((*path, "lower_one_level_if"), level.lower_one_level_if))
+            for where, bodies in (
+                (("lower_one_level_if",), shape.lower_one_level_if),
+                ((*path, "lower_one_level_if"), level.lower_one_level_if),
+            )
             for k, body in enumerate(bodies)
             for pattern in (self._patterns([body], where, bound, offset=k, stands_alone=True) or [])
             if spec is not None
         ]
         level_hooks = frozenset(level.hooks) if level.hooks is not None else hooks
         if not level_hooks <= hooks:
-            self.problem((*path, "hooks"), "R012", f'level "{level.name}" names a hook that the rule does not have', f"the rule has {', '.join(sorted(hooks))}")
+            self.problem(
+                (*path, "hooks"),
+                "R012",
+                f'level "{level.name}" names a hook that the rule does not have',
+                f"the rule has {', '.join(sorted(hooks))}",
+            )
         return Level(
-            level.name, level.indicator, level.status, level_hooks, spec, tuple(lowerings), _needs(level.needs), level.summary, level.why
+            level.name,
+            level.indicator,
+            level.status,
+            level_hooks,
+            spec,
+            tuple(lowerings),
+            _needs(level.needs),
+            level.summary,
+            level.why,
         )
 
     def _patterns(
@@ -192,17 +244,30 @@ class Compiler:
             here = (*path, n + offset)
             names = [k for k in body if k not in _RESERVED]
             if len(names) != 1:
-                self.problem(here, "R102", "a pattern is one `<name>: <fact kind>` with where:", f"found {', '.join(names) or 'no name'}")
+                self.problem(
+                    here,
+                    "R102",
+                    "a pattern is one `<name>: <fact kind>` with where:",
+                    f"found {', '.join(names) or 'no name'}",
+                )
                 continue
             binding, kind = names[0], str(body[names[0]])
             if kind not in self.vocabulary.kinds:
-                self.problem((*here, binding), "R114", f'there is no fact kind "{kind}"', nearest(kind, self.vocabulary.kinds))
+                self.problem(
+                    (*here, binding), "R114", f'there is no fact kind "{kind}"', nearest(kind, self.vocabulary.kinds)
+                )
                 continue
             again = binding in bound
             if again and not (narrows and bound[binding] == kind):
                 self.problem(here, "R115", f'"{binding}" is bound twice', "give the second one another name", key=True)
             if binding in self.vocabulary.kinds[kind]:
-                self.problem((*here, binding), "R112", f'the binding "{binding}" has the name of a field of {kind}', "give it another name", key=True)
+                self.problem(
+                    (*here, binding),
+                    "R112",
+                    f'the binding "{binding}" has the name of a field of {kind}',
+                    "give it another name",
+                    key=True,
+                )
             comparisons = self._comparisons(body.get("where", []), kind, binding, here, bound)
             if not stands_alone:
                 bound[binding] = kind
@@ -234,7 +299,9 @@ class Compiler:
             except GrammarError as error:
                 line, column = self.source.at(path)
                 shift = max(0, str(text).find(error.part)) if error.part else 0
-                self.problems.append(RuleError(self.source.path, line, column + shift, error.code, str(error), error.hint))
+                self.problems.append(
+                    RuleError(self.source.path, line, column + shift, error.code, str(error), error.hint)
+                )
                 continue
             if isinstance(comparison, Folded):
                 if not comparison.holds:
@@ -254,6 +321,20 @@ class Compiler:
             bound = {k: str(v) for body in [*shape.when, *level.when] for k, v in body.items() if k not in _RESERVED}
             self._text(level.summary, ("levels", n, "summary"), bound)
             self._text(level.why, ("levels", n, "why"), bound)
+        names = {level.name for level in shape.levels}
+        for n, body in enumerate(shape.card.suggestions):
+            if body.get("use") not in KNOWN_SUGGESTIONS:
+                self.problem(
+                    ("card", "suggestions", n),
+                    "R151",
+                    f'there is no suggestion "{body.get("use")}"',
+                    nearest(str(body.get("use")), KNOWN_SUGGESTIONS),
+                )
+            for name in body.get("levels", []):
+                if name not in names:
+                    self.problem(
+                        ("card", "suggestions", n), "R152", f'there is no level "{name}"', nearest(str(name), names)
+                    )
         for n, (label, text) in enumerate(shape.card.facts):
             self._text(label, ("card", "facts", n), everywhere)
             self._text(text, ("card", "facts", n), everywhere)
@@ -265,11 +346,21 @@ class Compiler:
                 if name in self.parameters or name in self.shared:
                     self.used.add(name)
                 else:
-                    self.problem(path, "R150", f'card uses "{{{name}}}", which is no parameter', nearest(name, {**self.shared, **self.parameters}))
+                    self.problem(
+                        path,
+                        "R150",
+                        f'card uses "{{{name}}}", which is no parameter',
+                        nearest(name, {**self.shared, **self.parameters}),
+                    )
             elif binding not in bound:
                 self.problem(path, "R150", f'card uses "{{{name}}}", which is not bound', nearest(binding, bound))
-            elif self.vocabulary.field(bound[binding], field_name) is None:
-                self.problem(path, "R150", f'card uses "{{{name}}}": {bound[binding]} has no such field', nearest(field_name, self.vocabulary.kinds[bound[binding]]))
+            elif bound[binding] in self.vocabulary.kinds and self.vocabulary.field(bound[binding], field_name) is None:
+                self.problem(
+                    path,
+                    "R150",
+                    f'card uses "{{{name}}}": {bound[binding]} has no such field',
+                    nearest(field_name, self.vocabulary.kinds[bound[binding]]),
+                )
 
 
 def _needs(shape: NeedsShape) -> Needs:
@@ -282,6 +373,8 @@ def _narrowed(patterns: Sequence[Pattern]) -> list[Pattern]:
     for p in patterns:
         first = merged.get(p.binding)
         merged[p.binding] = (
-            p if first is None else Pattern(p.binding, p.kind, first.where + p.where, first.at_least or p.at_least, first.line)
+            p
+            if first is None
+            else Pattern(p.binding, p.kind, first.where + p.where, first.at_least or p.at_least, first.line)
         )
     return list(merged.values())

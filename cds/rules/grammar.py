@@ -21,7 +21,12 @@ _SHAPE = re.compile(
 _SUM = re.compile(r"^(?P<base>\S+)(?: (?P<sign>plus|minus) (?P<offset>\S.*))?$")
 _NUMBER = re.compile(r"^(?P<number>\d+(?:\.\d+)?)(?: ?(?P<unit>[A-Za-z%]+))?$")
 _REFERENCE = re.compile(r"^(?P<binding>[a-z][a-z0-9_]*)\.(?P<field>[a-z][a-z0-9_]*)$")
-_QUANTITY: dict[str, Operator] = {"at least": "at least", "at most": "at most", "more than": "more than", "less than": "less than"}
+_QUANTITY: dict[str, Operator] = {
+    "at least": "at least",
+    "at most": "at most",
+    "more than": "more than",
+    "less than": "less than",
+}
 _DATE: dict[str, Operator] = {
     "after": "more than",
     "before": "less than",
@@ -63,7 +68,9 @@ def quantity(text: str) -> tuple[float, str]:
     """A number and its unit: days for d and wk. Raises GrammarError R130 or R132."""
     match = _NUMBER.match(text.strip())
     if match is None:
-        raise GrammarError("R132", f'"{text}" is not a number with a unit', "write 28 d, 4 wk, 75 mg, 25 % or a plain number", text)
+        raise GrammarError(
+            "R132", f'"{text}" is not a number with a unit', "write 28 d, 4 wk, 75 mg, 25 % or a plain number", text
+        )
     number, unit = float(match["number"]), match["unit"] or ""
     if unit in _DAYS:
         return number * _DAYS[unit], "d"
@@ -94,7 +101,7 @@ def read_comparison(text: str, scope: Scope, line: int) -> Comparison | Folded:
         known = scope.vocabulary.kinds.get(scope.kind, {})
         raise GrammarError("R110", f'"{scope.kind}" has no field "{name}"', nearest(name, known), name)
     operator = _operator(op, field)
-    return Comparison(name, operator, _value(value, field, scope, operator), line)
+    return Comparison(name, operator, _value(value, field, scope), line)
 
 
 def _boolean(text: str) -> bool:
@@ -110,13 +117,17 @@ def _operator(op: str, field: Field) -> Operator:
         return _QUANTITY[op]
     if op in _DATE and field.type == "date":
         return _DATE[op]
-    wanted = "is after / before / on or after / on or before" if field.type == "date" else "is at least / at most / more than / less than"
+    wanted = (
+        "is after / before / on or after / on or before"
+        if field.type == "date"
+        else "is at least / at most / more than / less than"
+    )
     if field.type in {"text", "code", "boolean"}:
         wanted = "is / is not"
     raise GrammarError("R120", f'"is {op}" does not go with a {field.type} field', wanted, op)
 
 
-def _value(text: str, field: Field, scope: Scope, operator: Operator) -> str | bool | float | FieldRef:
+def _value(text: str, field: Field, scope: Scope) -> str | bool | float | FieldRef:
     if field.type == "boolean":
         return _boolean(text)
     match = _SUM.match(text)
@@ -126,7 +137,10 @@ def _value(text: str, field: Field, scope: Scope, operator: Operator) -> str | b
     if field.type == "date":
         if match is None or match["base"] != "today":
             raise GrammarError(
-                "R123", f'"{text}" is not a date', "a date is today, or <binding>.<date field>, optionally plus or minus a duration", text
+                "R123",
+                f'"{text}" is not a date',
+                "a date is today, or <binding>.<date field>, optionally plus or minus a duration",
+                text,
             )
         return _offset(match, field, scope)
     if field.type in UNITS:
@@ -141,13 +155,23 @@ def _number(text: str, unit: str, scope: Scope) -> float:
     if parameter is not None:
         scope.used.add(text)
         if isinstance(parameter.value, bool) or parameter.unit != unit:
-            raise GrammarError("R121", f"parameter {text} is in {parameter.unit or 'plain numbers'}, the field in {unit or 'plain numbers'}", "", text)
+            raise GrammarError(
+                "R121",
+                f"parameter {text} is in {parameter.unit or 'plain numbers'}, the field in {unit or 'plain numbers'}",
+                "",
+                text,
+            )
         return float(parameter.value)
     if re.fullmatch(r"[a-z][a-z0-9_]*", text):
         raise GrammarError("R113", f'there is no parameter "{text}"', nearest(text, scope.parameters), text)
     number, found = quantity(text)
     if found != unit:
-        raise GrammarError("R132", f'"{text}" is in {found or "plain numbers"}, the field in {unit or "plain numbers"}', f"write {text.split()[0]} {unit}".strip(), text)
+        raise GrammarError(
+            "R132",
+            f'"{text}" is in {found or "plain numbers"}, the field in {unit or "plain numbers"}',
+            f"write {text.split(maxsplit=1)[0]} {unit}".strip(),
+            text,
+        )
     return number
 
 
@@ -171,5 +195,7 @@ def _reference(binding: str, name: str, offset: float, field: Field, scope: Scop
         raise GrammarError("R110", f'"{kind}" has no field "{name}"', nearest(name, scope.vocabulary.kinds[kind]), name)
     text_like = {"text", "code"}
     if other.type != field.type and not {other.type, field.type} <= text_like:
-        raise GrammarError("R121", f"{binding}.{name} is {other.type}, the field is {field.type}", "", f"{binding}.{name}")
+        raise GrammarError(
+            "R121", f"{binding}.{name} is {other.type}, the field is {field.type}", "", f"{binding}.{name}"
+        )
     return FieldRef(binding, name, offset)

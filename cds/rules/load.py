@@ -30,7 +30,9 @@ class Deployment(msgspec.Struct, frozen=True):
 
 def rule_files(folders: Iterable[Path]) -> list[Path]:
     """Rule files of the folders, by name; files that start with _ are tables of the language."""
-    return sorted((p for folder in folders for p in folder.glob("*.yaml") if not p.name.startswith("_")), key=lambda p: p.name)
+    return sorted(
+        (p for folder in folders for p in folder.glob("*.yaml") if not p.name.startswith("_")), key=lambda p: p.name
+    )
 
 
 def load_shared(problems: list[RuleError], overrides: Mapping[str, Any] | None = None) -> dict[str, Parameter]:
@@ -49,7 +51,7 @@ def load_rules(
 ) -> tuple[RuleSet, list[RuleError]]:
     """Load the shipped rules and those of `extra` folders.
 
-    site: by rule id (and "_shared"): status and parameters that a site sets. A parameter outside its range is a problem.
+    site: by rule id (and "_shared"): status and parameters that a site sets; one outside its range is a problem.
     Returns the rules that compiled, and every problem of those that did not.
     """
     site = site or {}
@@ -58,12 +60,18 @@ def load_rules(
     rules: list[Rule] = []
     digest = hashlib.sha256()
     known: dict[str, str] = {}
+    broken: set[str] = set()
     for path in rule_files([shipped("rules"), *extra]):
         rule, text = _load_one(path, shared, site, problems)
         if rule is None:
+            broken.add(path.name)
             continue
         if rule.id in known:
-            problems.append(RuleError(rule.path, 1, 1, "R030", f'two rules have the id "{rule.id}"', f"the other is {known[rule.id]}"))
+            problems.append(
+                RuleError(
+                    rule.path, 1, 1, "R030", f'two rules have the id "{rule.id}"', f"the other is {known[rule.id]}"
+                )
+            )
             continue
         known[rule.id] = rule.path
         digest.update(text)
@@ -72,8 +80,11 @@ def load_rules(
         digest.update(f"{name}={parameter.value}".encode())
     for rule_id, deployment in sorted(site.items()):
         digest.update(f"{rule_id}:{deployment.status}:{sorted(deployment.parameters.items())}".encode())
-        if rule_id != SHARED and rule_id not in known:
-            problems.append(RuleError("settings", 1, 1, "R031", f'settings name the rule "{rule_id}", which does not exist', ""))
+        # A rule that did not compile has said so itself; its file may be the one that the settings mean.
+        if rule_id != SHARED and rule_id not in known and not broken:
+            problems.append(
+                RuleError("settings", 1, 1, "R031", f'settings name the rule "{rule_id}", which does not exist', "")
+            )
     rules.sort(key=lambda r: r.spec)
     by_spec_id = {level.spec.id: (rule, level) for rule in rules for level in rule.levels if level.spec is not None}
     return RuleSet(tuple(rules), shared, digest.hexdigest()[:12], by_spec_id), problems
@@ -110,7 +121,11 @@ def lint_paths(paths: Sequence[Path]) -> list[RuleError]:
     for path in files:
         rule, _ = _load_one(path, shared, {}, problems)
         if rule is not None and rule.id in known:
-            problems.append(RuleError(rule.path, 1, 1, "R030", f'two rules have the id "{rule.id}"', f"the other is {known[rule.id]}"))
+            problems.append(
+                RuleError(
+                    rule.path, 1, 1, "R030", f'two rules have the id "{rule.id}"', f"the other is {known[rule.id]}"
+                )
+            )
         elif rule is not None:
             known[rule.id] = rule.path
     return sorted(set_of(problems), key=lambda p: (p.path, p.line, p.column, p.code))

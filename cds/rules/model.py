@@ -74,7 +74,7 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule file."""
+    """One rule file. signed_off: a clinician's review of this version stands in it."""
 
     id: str
     spec: str
@@ -88,6 +88,7 @@ class Rule:
     card: Card
     parameters: Mapping[str, Parameter]
     path: str
+    signed_off: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,12 +14,19 @@ from cds.model import Indicator
 HookName = Literal["patient-view", "order-select", "order-sign", "encounter-discharge"]
 StatusName = Literal["draft", "silent", "active", "retired"]
 Need = Literal[
-    "patient", "medication-history", "problem-list", "encounters", "appointments", "results", "allergies", "discharge-list"
+    "patient",
+    "medication-history",
+    "problem-list",
+    "encounters",
+    "appointments",
+    "results",
+    "allergies",
+    "discharge-list",
 ]
 OverrideReason = Literal[
     "cross-taper", "renewal", "accepted-combination", "specialist-advice", "indication-exempt", "prn-rare",
-    "taper-in-progress", "intolerance", "prior-adequate-trial", "worsening-urgent", "patient-preference", "already-done",
-    "scheduled-elsewhere", "monitoring-ordered", "tolerated-stable", "wrong-data", "not-taking",
+    "taper-in-progress", "intolerance", "prior-adequate-trial", "worsening-urgent", "patient-preference",
+    "already-done", "scheduled-elsewhere", "monitoring-ordered", "tolerated-stable", "wrong-data", "not-taking",
     "pregnancy-plan-documented", "cost-formulary-shortage", "other",
 ]  # fmt: skip
 _VERSION = r"^\d+\.\d+\.\d+$"

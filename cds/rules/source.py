@@ -41,7 +41,7 @@ class Source:
         return RuleError(self.path, line, column, code, problem, hint)
 
     def at(self, path: Path_, *, key: bool = False) -> tuple[int, int]:
-        """(line, column), both from 1, of the value at `path`, or of its key; the nearest parent where there is none."""
+        """(line, column), both from 1, of the value at `path`, or of its key; else of the nearest parent."""
         node: Any = self.data
         place = (1, 1)
         for n, step in enumerate(path):

@@ -43,7 +43,10 @@ def vocabulary(path: Path | None = None) -> Vocabulary:
         {
             kind: {
                 name: Field(
-                    str(f["type"]), tuple(map(str, f.get("values", ()))), f.get("absent", "unknown") == "unknown", str(f.get("what", ""))
+                    str(f["type"]),
+                    tuple(map(str, f.get("values", ()))),
+                    f.get("absent", "unknown") == "unknown",
+                    str(f.get("what", "")),
                 )
                 for name, f in body["fields"].items()
             }

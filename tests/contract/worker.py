@@ -7,6 +7,8 @@ line of JSON with the figures, or with what was wrong.
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import threading
@@ -58,6 +60,8 @@ def main() -> None:
     failure = None
     for seed in range(first, first + seeds):
         print(f"seed {seed}", flush=True)
+        if os.environ.get("PSYCHMED_TEST_CRASH_AT") == str(seed):
+            os.kill(os.getpid(), signal.SIGSEGV)
         try:
             check_seed(seed, figures)
         except DisagreementError as error:

@@ -6,9 +6,12 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from cds.errors import HookRequestError
 from cds.evaluate import HookCall
+from cds.fhir.records import MedicationRequest
 from cds.model import Hook
 from hooks.discovery import PREFETCH, searched_type
 from hooks.request import read_call
@@ -118,7 +121,7 @@ def test_draft_orders_are_read_at_order_hooks_only() -> None:
 )
 def test_selections_name_drafts_however_they_are_written(selection: str) -> None:
     found = call("order-select", draftOrders=bundle(order("d1"), order("d2")), selections=[selection])
-    assert found.selected == {"MedicationRequest/d1"}
+    assert found.selected == frozenset({"MedicationRequest/d1"})
     assert found.draft_refs == ("MedicationRequest/d1", "MedicationRequest/d2")
 
 
@@ -130,7 +133,7 @@ def test_without_selections_order_select_is_about_every_draft() -> None:
 def test_a_selection_that_was_not_sent_is_told_and_the_others_count() -> None:
     orders = bundle(order("d1"), order("d2"))
     found = call("order-select", draftOrders=orders, selections=["MedicationRequest/gone", "MedicationRequest/d2"])
-    assert found.selected == {"MedicationRequest/d2"}
+    assert found.selected == frozenset({"MedicationRequest/d2"})
     assert [bad.where for bad in found.reading.bad] == ["context.selections[0]"]
 
 
@@ -188,7 +191,7 @@ def test_a_draft_that_is_also_in_the_chart_is_one_order_and_the_drafts_version_w
     found = call(
         prefetch={"medication_requests": bundle(order("d1", "active"))}, draftOrders=bundle(order("d1", "on-hold"))
     )
-    assert [record.status for record in found.reading.records["MedicationRequest"]] == ["on-hold"]
+    assert [record.status for record in found.reading.of(MedicationRequest)] == ["on-hold"]
 
 
 def test_every_prefetch_key_of_ours_names_its_type() -> None:
@@ -207,3 +210,43 @@ def test_errors_say_nothing_of_what_was_sent() -> None:
         call(draftOrders=bundle(order("d1", subject={"reference": "Patient/Zebulon"})))
     assert caught.value.status == 400
     assert "Zebulon" not in caught.value.message
+
+
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["resourceType", "id", "entry", "resource", "status", "subject"]), inner)
+    ),
+    max_leaves=8,
+)
+
+
+def status_of(body: bytes, hook: Hook) -> int:
+    try:
+        read_call(body, hook)
+    except HookRequestError as error:
+        return error.status
+    return 200
+
+
+@given(
+    value=JSON_VALUES,
+    place=st.sampled_from(["hook", "hookInstance", "prefetch", "context", "patientId", "draftOrders", "selections"]),
+    hook=st.sampled_from(["order-select", "order-sign", "patient-view"]),
+)
+def test_whatever_stands_in_a_field_is_read_or_refused(value: Any, place: str, hook: Hook) -> None:
+    request: dict[str, Any] = {
+        "hook": hook,
+        "hookInstance": "x",
+        "context": {"patientId": "p1", "draftOrders": bundle(order("d1"))},
+        "prefetch": {"patient": PATIENT, "conditions": value},
+    }
+    target = request if place in request else request["context"]
+    target[place] = value
+    assert status_of(json.dumps(request).encode(), hook) in (200, 400)
+
+
+@given(st.binary(max_size=200))
+def test_whatever_bytes_arrive_are_refused(body: bytes) -> None:
+    assert status_of(body, "order-sign") == 400

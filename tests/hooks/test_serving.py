@@ -17,8 +17,11 @@ from typing import Any
 import pytest
 import requests
 from conftest import ROOT, RunningService, running
+from starlette.requests import Request
 
+from cds.errors import HookRequestError
 from cds.settings import Settings
+from hooks.body import read_body
 from hooks.clock import today_at
 from hooks.guard import LastResort
 from hooks.serve import ServeError, is_loopback, reserve_port, serve
@@ -167,3 +170,14 @@ def test_a_defect_is_a_bare_500_and_its_text_reaches_neither_answer_nor_log(capl
     assert b"Zebulon" not in sent[1]["body"]
     assert "RuntimeError" in caplog.text
     assert "Zebulon" not in caplog.text
+
+
+def test_a_client_that_stops_sending_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def receive() -> Any:
+        await asyncio.sleep(60)
+
+    monkeypatch.setattr("hooks.body.READ_SECONDS", 0.02)
+    scope = {"type": "http", "method": "POST", "path": "/", "headers": [(b"content-type", b"application/json")]}
+    with pytest.raises(HookRequestError) as caught:
+        asyncio.run(read_body(Request(scope, receive), 1000))
+    assert caught.value.status == 408

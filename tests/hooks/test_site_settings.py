@@ -135,3 +135,16 @@ def test_a_pinned_day_is_a_date(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_settings_reach_a_worker_process_unchanged() -> None:
     settings = Settings(time_zone="UTC", port=9)
     assert pickle.loads(pickle.dumps(settings)) == settings
+
+
+@pytest.mark.parametrize("name", sorted(Settings.model_fields))
+def test_every_setting_is_documented(name: str) -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs" / "running.md").read_text("utf-8")
+    rows = [line for line in text.splitlines() if line.startswith("| `")]
+    assert any(f"`{name}`" in row.split(" | ")[0] for row in rows)
+
+
+def test_the_documented_example_is_a_valid_file(tmp_path: Path) -> None:
+    text = (Path(__file__).resolve().parents[2] / "docs" / "running.md").read_text("utf-8")
+    example = text.split("```yaml\n")[1].split("```")[0]
+    assert set(load_settings(site(tmp_path, example)).rules) == {"same-class-pair", "benzodiazepine-new-order"}

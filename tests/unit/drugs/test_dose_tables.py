@@ -87,7 +87,7 @@ def test_limits_carry_their_mark_and_source() -> None:
     assert sertraline.source
     fluvoxamine = minimum_effective("fluvoxamine", form=TABLET, age=40)
     assert fluvoxamine is not None
-    assert (fluvoxamine.param_low, fluvoxamine.param_high) == (50, 100)
+    assert (fluvoxamine.param_low, fluvoxamine.param_high) == (Decimal(50), Decimal(100))
 
 
 @pytest.mark.parametrize(

@@ -319,3 +319,10 @@ def test_a_urn_is_located_by_full_url_or_by_the_id_it_holds() -> None:
     assert reading.locate("urn:uuid:m-1") == "Medication/med"
     assert reading.locate("urn:uuid:c-uuid") == "Condition/c-uuid"
     assert reading.locate("urn:uuid:nobody") == "urn:uuid:nobody"
+
+
+@pytest.mark.parametrize("raw", [b'{"entry":[' + b"{}," * 2_000_000 + b"{}]}", b"[" + b"1," * 5_000_000 + b"1]"])
+def test_a_text_made_to_fill_the_memory_is_refused_unread(raw: bytes) -> None:
+    reading = Reading("p1")
+    assert reading.add(raw, "prefetch.x", source="prefetch") == "failed"
+    assert [b.reason for b in reading.bad] == ["too many values"]

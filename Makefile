@@ -1,0 +1,53 @@
+# Two commands do all the set-up: `make demo` (core only) and `make test` (adds what tests need). Neither asks for root.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check -q
+
+.PHONY: demo serve test check-style contract-long bench system clean
+
+demo: $(VENV)/core
+	@$(BIN)/python -m hooks.demo
+
+serve: $(VENV)/core
+	@$(BIN)/psychmed serve --settings fixtures/requests/demo_settings.yaml
+
+test: $(VENV)/dev check-style
+	$(BIN)/psychmed lint
+	$(BIN)/psychmed test
+	$(BIN)/python -m pytest
+
+check-style: $(VENV)/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# Long suites, apart from CI.
+contract-long: $(VENV)/dev
+	$(BIN)/python -m tests.contract.long_run --checks 200000
+
+bench: $(VENV)/dev
+	$(BIN)/python bench/evaluate.py
+	$(BIN)/python bench/engine.py
+	$(BIN)/python bench/drugs.py
+
+# What tests need from the system and only root can install: nothing yet.
+system:
+	@echo "system packages: none needed"
+
+$(VENV)/core: pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if (3, 11) <= v < (3, 15) else f"Python 3.11 to 3.14 is needed, {sys.executable} is {v.major}.{v.minor} (make PYTHON=python3.12 ...)")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing the core ..."
+	@$(PIP) install -e .
+	@$(PIP) install -e '.[durable]' >$(VENV)/durable.log 2>&1 || echo "durable-rules could not be installed (see $(VENV)/durable.log): the direct engine decides alone"
+	@touch $@
+
+$(VENV)/dev: $(VENV)/core
+	@echo "installing what tests need ..."
+	@$(PIP) install -e '.[dev]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,147 @@
+"""Every class of error in a rule file, as file:line:column."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cds.rules.load import Deployment, lint_paths, load_rules
+
+GOOD = """\
+schema: cds-rule/1
+id: example-rule
+spec: B-99
+version: 1.0.0
+status: active
+title: Example
+rank: 10
+hooks: [order-sign]
+audit: true
+owner: ""
+clinical_review: []
+review_by: 2027-01-01
+sources:
+  - {id: somewhere, cite: "Somewhere", url: "https://example.org", supports: [max_days], checked: 2026-01-01}
+known_false_alerts: []
+parameters:
+  max_days: {value: 28 d, range: 14 d to 30 d, source: somewhere, why: "because"}
+when:
+  - order: order
+    where:
+      - habit_forming is true
+      - authorised_days is more than max_days
+levels:
+  - name: only
+    indicator: warning
+    summary: "{order.drug} for {order.authorised_days}; limit {max_days}"
+    why: "too long"
+card:
+  source: somewhere
+  evidence: "Somewhere"
+  override_reasons: [specialist-advice]
+"""
+
+
+def lint(tmp_path: Path, text: str, *, encoding: str = "utf-8") -> list[tuple[int, int, str]]:
+    file = tmp_path / "rule.yaml"
+    file.write_bytes(text.encode(encoding))
+    return [(p.line, p.column, p.code) for p in lint_paths([file])]
+
+
+def test_the_shipped_rules_have_no_problem() -> None:
+    assert lint_paths([]) == []
+
+
+def test_a_good_rule_has_no_problem(tmp_path: Path) -> None:
+    assert lint(tmp_path, GOOD) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "place"),
+    [
+        ("version: 1.0.0", 'version: "1.0"', (4, 10, "R010")),
+        ("status: active", "status: live", (5, 9, "R011")),
+        ("indicator: warning", "indicator: warn", (25, 16, "R011")),
+        ("title: Example", "titel: Example", (6, 1, "R001")),
+        ("title: Example\n", "", (1, 1, "R003")),
+        ("hooks: [order-sign]", "hooks: [order-sing]", (8, 9, "R011")),
+        ("rank: 10", "rank: 10\nrank: 20", (8, 1, "R002")),
+        ("value: 28 d", "value: 40 d", (17, 34, "R133")),
+        ("value: 28 d", "value: 1 month", (17, 21, "R130")),
+        ("source: somewhere, why", "source: nowhere, why", (17, 56, "R021")),
+        ("  - order: order\n    where", "  - order: ordre\n    where", (19, 12, "R114")),
+        ("  - order: order\n    where", "  - drug: order\n    where", (19, 5, "R112")),
+        ("habit_forming is true", "habit_forming = true", (21, 9, "R101")),
+        ("more than max_days", "more than 28", (22, 38, "R132")),
+        ("{order.drug} for", "{ordre.drug} for", (26, 14, "R150")),
+        ("{order.drug} for", "{order.drugs} for", (26, 14, "R150")),
+    ],
+)
+def test_an_error_is_named_where_it_stands(tmp_path: Path, old: str, new: str, place: tuple[int, int, str]) -> None:
+    assert old in GOOD
+    assert place in lint(tmp_path, GOOD.replace(old, new, 1))
+
+
+def test_all_problems_of_a_file_are_reported_at_once(tmp_path: Path) -> None:
+    text = GOOD.replace("habit_forming is true", "habit_formin is true").replace("{order.drug} for", "{ordre.drug} for")
+    assert {code for _, _, code in lint(tmp_path, text)} == {"R110", "R150"}
+
+
+def test_a_parameter_that_nothing_uses_is_named(tmp_path: Path) -> None:
+    text = GOOD.replace("more than max_days", "more than 28 d").replace("; limit {max_days}", "")
+    assert lint(tmp_path, text) == [(17, 3, "R140")]
+
+
+def test_windows_line_endings_and_a_byte_order_mark_are_accepted(tmp_path: Path) -> None:
+    assert lint(tmp_path, "\ufeff" + GOOD.replace("\n", "\r\n")) == []
+
+
+def test_a_file_that_is_not_utf8_is_named(tmp_path: Path) -> None:
+    assert lint(tmp_path, GOOD.replace("Example", "Ex\xe9mple"), encoding="latin-1") == [(1, 1, "R000")]
+
+
+def test_two_rules_with_one_id_are_named(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(GOOD)
+    (tmp_path / "b.yaml").write_text(GOOD)
+    assert [p.code for p in lint_paths([tmp_path])] == ["R030"]
+
+
+def test_a_bad_rule_file_costs_only_itself(tmp_path: Path) -> None:
+    (tmp_path / "bad.yaml").write_text("schema: cds-rule/1\nid: [")
+    (tmp_path / "good.yaml").write_text(GOOD)
+    rules, problems = load_rules([tmp_path])
+    assert "B-99" in {r.spec for r in rules.rules}
+    assert {"A-02", "B-01", "C-01", "D-01"} <= {r.spec for r in rules.rules}
+    assert [p.code for p in problems] == ["R000"]
+
+
+def test_a_site_changes_a_parameter_within_its_range(tmp_path: Path) -> None:
+    rules, problems = load_rules(site={"benzodiazepine-new-order": Deployment(parameters={"max_days": "14 d"})})
+    assert problems == []
+    rule = next(r for r in rules.rules if r.id == "benzodiazepine-new-order")
+    assert rule.parameters["max_days"].value == 14
+
+
+def test_a_site_cannot_leave_the_range(tmp_path: Path) -> None:
+    _, problems = load_rules(site={"benzodiazepine-new-order": Deployment(parameters={"max_days": "60 d"})})
+    assert [p.code for p in problems] == ["R133"]
+
+
+def test_a_site_that_names_a_rule_or_parameter_that_does_not_exist_is_told() -> None:
+    _, problems = load_rules(site={"no-such-rule": Deployment(status="off")})
+    assert [p.code for p in problems] == ["R031"]
+    _, problems = load_rules(site={"benzodiazepine-new-order": Deployment(parameters={"max_day": "14 d"})})
+    assert [p.code for p in problems] == ["R032"]
+
+
+def test_a_rule_that_is_switched_off_is_retired_here(tmp_path: Path) -> None:
+    rules, _ = load_rules(site={"benzodiazepine-new-order": Deployment(status="off")})
+    assert next(r for r in rules.rules if r.spec == "B-01").status == "retired"
+
+
+def test_the_version_changes_with_the_rules_and_with_the_site() -> None:
+    plain, _ = load_rules()
+    again, _ = load_rules()
+    changed, _ = load_rules(site={"benzodiazepine-new-order": Deployment(parameters={"max_days": "14 d"})})
+    assert plain.version == again.version != changed.version
