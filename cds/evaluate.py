@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cds.chart.build import ChartInput, build_chart
 from cds.chart.model import Chart
-from cds.decide import Decision, decide
+from cds.decide import Decision, decide, unknown_finder
 from cds.drugs.resolver import Resolver
 from cds.engine import compile_engine, default_engine
 from cds.errors import HookRequestError, RuleError
-from cds.facts.derive import derive
+from cds.facts.derive import Derived, derive
 from cds.fhir.reading import Reading, SearchState
-from cds.findings import Evaluation, Finding, Source
+from cds.findings import Evaluation, Finding, NotEvaluated, Source
 from cds.model import Fact, Hook
 from cds.needs import looked_at, not_identified
 from cds.policy import apply_policy
@@ -23,6 +24,8 @@ from cds.render import detail, summary
 from cds.rules import Deployment, RuleSet, load_rules
 from cds.settings import Settings
 from cds.suggest import suggestions
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,7 @@ class Evaluator:
         self.engine_name = default_engine() if settings.engine == "auto" else settings.engine
         self.engine = compile_engine(self.rules.specs, self.engine_name, deadline_s=settings.engine_deadline_ms / 1000)
         self.resolver = Resolver()
+        self._finder = unknown_finder(self.rules)
         self._rank = {rule.spec: -rule.rank for rule in self.rules.rules}
 
     def close(self) -> None:
@@ -83,7 +87,8 @@ class Evaluator:
         source = ChartInput(call.hook, call.reading, call.searches, judged, call.stops, call.encounter)
         return build_chart(source, today=today, tz=self.tz, resolver=self.resolver)
 
-    def facts(self, chart: Chart, hook: Hook) -> list[Fact]:
+    def facts(self, chart: Chart, hook: Hook) -> Derived:
+        """Facts of the chart, and the kinds that could not be derived."""
         return derive(chart, hook=hook, parameters=self.rules.shared_values)
 
     def evaluate(self, call: HookCall, *, today: dt.date) -> Evaluation:
@@ -93,11 +98,21 @@ class Evaluator:
         sent nor read.
         """
         chart = self.chart(call, today=today)
-        facts = self.facts(chart, call.hook)
-        verdict = decide(self.rules, self.engine.evaluate(facts), facts, chart, call.hook)
+        derived = self.facts(chart, call.hook)
+        verdict = decide(
+            self.rules, self.engine.evaluate(derived.facts), derived, chart, call.hook, finder=self._finder
+        )
         if not verdict.evaluated and _nothing_known(call):
             raise HookRequestError(412, "neither the patient nor the medications were sent, and they could not be read")
-        findings = [self._finding(d, chart, today) for d in verdict.decisions]
+        findings: list[Finding] = []
+        unwritten: list[NotEvaluated] = []
+        for decision in verdict.decisions:
+            try:
+                findings.append(self._finding(decision, chart, today))
+            except Exception as error:
+                # One rule's text costs only itself; the type alone, for a message could carry a value of the chart.
+                _log.error("finding of %s could not be written: %s", decision.rule.id, type(error).__name__)
+                unwritten.append(NotEvaluated(decision.rule.spec, "internal: card"))
         return Evaluation(
             hook=call.hook,
             today=today,
@@ -107,7 +122,7 @@ class Evaluator:
                 findings, budget=self.settings.card_budgets.for_hook(call.hook), rank=self._rank, drafts=call.draft_refs
             ),
             evaluated=verdict.evaluated,
-            not_evaluated=verdict.not_evaluated,
+            not_evaluated=tuple(dict.fromkeys((*verdict.not_evaluated, *unwritten))),
             ignored_resources=_ignored(call.reading),
             bad_resources=tuple(sorted(call.reading.bad, key=lambda b: (b.where, b.reason))),
             medications={
