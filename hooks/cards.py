@@ -10,6 +10,7 @@ import logging
 import uuid
 from typing import TYPE_CHECKING, Any
 
+from cds.errors import FactError
 from cds.fhir.out import OutContext, action_json
 from cds.findings import Evaluation, Finding, Suggestion
 from cds.shipped import table
@@ -118,6 +119,10 @@ def _finding_extension(finding: Finding) -> dict[str, Any]:
 def _suggestion(offer: Suggestion, context: OutContext) -> dict[str, Any] | None:
     try:
         actions = [action_json(action, context) for action in offer.actions]
+    except FactError as error:
+        # Expected: a draft that cannot be echoed, or that the client could not find by its id.
+        log.info("suggestion %s left out: %s", offer.id, type(error).__name__)
+        return None
     except Exception as error:
         # The card is what protects the patient: it goes out without a suggestion that cannot be written.
         log.error("suggestion %s left out: %s", offer.id, type(error).__name__)

@@ -18,6 +18,7 @@ from cds.fhir.reading import Reading, SearchState
 from cds.fhir.references import id_of, normalize_reference
 from cds.findings import BadResource
 from cds.model import Hook
+from cds.text import plain
 from hooks.discovery import searched_type
 
 # Clinical specification 10.3: a draft with one of these ends a charted order.
@@ -26,6 +27,7 @@ IGNORED_STATUS = "entered-in-error"
 DRAFT_HOOKS: frozenset[Hook] = frozenset({"order-select", "order-sign"})
 
 _BOM = b"\xef\xbb\xbf"
+_LONGEST_KEY = 64
 _NOTHING = msgspec.Raw(b"null")
 
 
@@ -269,7 +271,8 @@ def _read_prefetch(prefetch: dict[str, msgspec.Raw], reading: Reading) -> dict[s
     """
     searches: dict[str, SearchState] = {}
     for key, raw in prefetch.items():
-        state = reading.add(raw, f"prefetch.{key}", source="prefetch")
+        # The key is the client's text, however long, and goes back to it in bad_resources.
+        state = reading.add(raw, f"prefetch.{plain(key, _LONGEST_KEY)}", source="prefetch")
         resource_type = searched_type(key)
         if resource_type is not None:
             searches[resource_type] = envelope.worst(searches.get(resource_type, "absent"), state)

@@ -231,7 +231,7 @@ def concurrent(a: Supply, b: Supply, first_fills: Mapping[str, tuple[Day, Day]])
     """
     if a.product == b.product or not (a.request_active and b.request_active):
         return False
-    if (a.request is not None and a.request in (b.request, b.prior)) or (b.request is not None and b.request == a.prior):
+    if a.request is not None and a.request in (b.request, b.prior) or b.request is not None and b.request == a.prior:
         return False
     if abs(a.start - b.start) <= CONCURRENT_START_DAYS:
         return True
@@ -269,7 +269,7 @@ def lay_out(rows: Sequence[Supply], *, carry_max: int) -> list[Supply]:
             used = carry.get(row.product, 0)
             shift = max(0, min(max(placed[i].end for i in same) + 1 - row.start, carry_max - used))
             carry[row.product] = used + shift
-            row = _shifted(row, shift)
+            row = _shifted(row, shift)  # noqa: PLW2901
         running.append(len(placed))
         placed.append(row)
     return [p for p in placed if p.end >= p.start]
