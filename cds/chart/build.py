@@ -1,4 +1,4 @@
-"""FHIR records of one patient to a Chart: which records count, when they happened, which drugs they mean (1.2, 1.4, 1.7)."""
+"""FHIR records of one patient to a Chart: which count, when they happened, which drugs they mean (1.2, 1.4, 1.7)."""
 
 from __future__ import annotations
 
@@ -13,16 +13,29 @@ from zoneinfo import ZoneInfo
 from cds.chart import medications as meds
 from cds.chart import visits
 from cds.chart.codes import condition_groups, result_name
-from cds.chart.model import Booking, Chart, Diagnosis, Fill, Intolerance, Order, Result, Statement, Visit
+from cds.chart.model import (
+    Administration,
+    Booking,
+    Care,
+    Chart,
+    Diagnosis,
+    Fill,
+    Intolerance,
+    Order,
+    Result,
+    Statement,
+    Visit,
+)
 from cds.dates import Day, day_of
 from cds.drugs.resolver import Resolver
 from cds.fhir import records as r
 from cds.fhir.reading import Reading, SearchState, normalize_reference
 from cds.model import Hook
 
-_CLOSED_VERIFICATION = frozenset({"refuted", "entered-in-error", "provisional", "differential", "unconfirmed"})
+# 1.8: a refuted condition is none; a provisional one neither suppresses nor escalates.
+_CLOSED_VERIFICATION = frozenset({"refuted", "entered-in-error", "provisional", "differential"})
 _OPEN_STATUS = frozenset({"active", "recurrence", "relapse"})
-_Row = TypeVar("_Row", Order, Fill, Statement, Visit, Booking, Diagnosis, Result, Intolerance)
+_Row = TypeVar("_Row", Order, Fill, Statement, Administration, Visit, Care, Booking, Diagnosis, Result, Intolerance)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,44 +65,52 @@ class Builder:
     unidentified: list[str] = field(default_factory=list)
     dated: list[Day] = field(default_factory=list)
     products: dict[str, r.Medication] = field(default_factory=dict)
+    nameless: dict[int, str] = field(default_factory=dict)
+    _numbers: Counter[str] = field(default_factory=Counter)
 
     def day(self, text: str | None, *, end: bool = False) -> Day | None:
-        """Day of a FHIR date; every day up to today also counts towards the length of the record."""
-        found = day_of(text, self.tz, partial="end" if end else "start") if text else None
+        """Day of a FHIR date; of a month its last day, or (end) its first: the shortest plausible exposure (1.1)."""
+        return day_of(text, self.tz, partial="end" if end else "start") if text else None
+
+    def recorded(self, text: str | None) -> Day | None:
+        """Day on which something was recorded or done here: it counts towards the length of the record (10.19)."""
+        found = self.day(text)
         if found is not None and found <= self.today:
             self.dated.append(found)
         return found
 
-    def records(self, resource_type: str) -> Iterable[object]:
-        return self.source.reading.records.get(resource_type, ())
+    def ref(self, record: r.Record) -> str:
+        """`Type/id`; records without id are numbered in the reading's order, which does not depend on the sender's."""
+        kind = type(record).__name__
+        if record.id:
+            return f"{kind}/{record.id}"
+        key = id(record)
+        if key not in self.nameless:
+            self._numbers[kind] += 1
+            self.nameless[key] = f"{kind}/without-id-{self._numbers[kind]}"
+        return self.nameless[key]
 
 
 def build_chart(source: ChartInput, *, today: dt.date, tz: ZoneInfo, resolver: Resolver) -> Chart:
     """Build the chart as it is known on `today`. Never raises for what a single record says."""
     b = Builder(source, today.toordinal(), tz, resolver)
-    b.products = {ref(m): m for m in b.records("Medication") if isinstance(m, r.Medication) and m.id}
-    patient = next((p for p in b.records("Patient") if isinstance(p, r.Patient)), None)
-    orders = tuple(
-        o for m in b.records("MedicationRequest") if isinstance(m, r.MedicationRequest) and (o := meds.order(b, m))
-    )
-    fills = tuple(
-        f for m in b.records("MedicationDispense") if isinstance(m, r.MedicationDispense) and (f := meds.fill(b, m))
-    )
-    statements = tuple(
-        s
-        for m in b.records("MedicationStatement")
-        if isinstance(m, r.MedicationStatement) and (s := meds.statement(b, m))
-    )
-    seen = tuple(v for e in b.records("Encounter") if isinstance(e, r.Encounter) and (v := visits.visit(b, e)))
+    b.products = {b.ref(m): m for m in source.reading.of(r.Medication) if m.id}
+    of = source.reading.of
+    patient = next(iter(of(r.Patient)), None)
+    orders = meds.with_replacements([o for m in of(r.MedicationRequest) if (o := meds.order(b, m)) is not None])
     chart = Chart(
         patient=source.reading.patient_id or (patient.id if patient and patient.id else ""),
         today=b.today,
         birth=patient.birth_date if patient else None,
         deceased=bool(patient and (patient.deceased_boolean or patient.deceased_date_time)),
         orders=_sorted(orders),
-        fills=_sorted(fills),
-        statements=_sorted(statements),
-        visits=_sorted(seen),
+        fills=_sorted(f for m in of(r.MedicationDispense) if (f := meds.fill(b, m)) is not None),
+        statements=_sorted(s for m in of(r.MedicationStatement) if (s := meds.statement(b, m)) is not None),
+        administrations=_sorted(
+            a for m in of(r.MedicationAdministration) if (a := meds.administration(b, m)) is not None
+        ),
+        visits=_sorted(v for e in of(r.Encounter) if (v := visits.visit(b, e)) is not None),
+        care=_sorted(visits.care(b)),
         bookings=_sorted(visits.bookings(b)),
         diagnoses=_sorted(_diagnoses(b)),
         results=_sorted(_results(b)),
@@ -105,49 +126,63 @@ def build_chart(source: ChartInput, *, today: dt.date, tz: ZoneInfo, resolver: R
     return replace(chart, earliest=min(b.dated, default=None))
 
 
-def ref(record: object) -> str:
-    """`Type/id` of a record; a record without id keeps its type only."""
-    return f"{type(record).__name__}/{getattr(record, 'id', None) or 'without-id'}"
-
-
 def _sorted(items: Iterable[_Row]) -> tuple[_Row, ...]:
     return tuple(sorted(items, key=lambda item: item.ref))
 
 
 def _diagnoses(b: Builder) -> Iterable[Diagnosis]:
-    for c in b.records("Condition"):
-        if not isinstance(c, r.Condition) or _code(c.verification_status) in _CLOSED_VERIFICATION:
+    for c in b.source.reading.of(r.Condition):
+        recorded = b.recorded(c.recorded_date)
+        if _code(c.verification_status) in _CLOSED_VERIFICATION:
             continue
         # 10.11: judged by onset, else by the day it was recorded.
-        day = b.day(c.onset_date_time or (c.onset_period.start if c.onset_period else None)) or b.day(c.recorded_date)
+        onset = b.day(c.onset_date_time or (c.onset_period.start if c.onset_period else None))
         groups = condition_groups(c.code)
         if groups:
             status = _code(c.clinical_status)
-            yield Diagnosis(ref(c), groups, day, status is None or status in _OPEN_STATUS)
+            day = onset if onset is not None else recorded
+            yield Diagnosis(b.ref(c), groups, day, status is None or status in _OPEN_STATUS)
 
 
 def _results(b: Builder) -> Iterable[Result]:
-    for o in b.records("Observation"):
-        if not isinstance(o, r.Observation) or o.status in {"entered-in-error", "cancelled", "registered"}:
+    for o in b.source.reading.of(r.Observation):
+        if o.status in {"entered-in-error", "cancelled", "registered"}:
             continue
-        day = b.day(o.effective_date_time or (o.effective_period.start if o.effective_period else None) or o.issued)
-        name = result_name(o.code)
-        value = o.value_quantity.value if o.value_quantity else o.value_integer
-        if name and day is not None and day <= b.today and value is not None:
-            yield Result(ref(o), name, Decimal(value), day)
+        day = b.recorded(
+            o.effective_date_time or (o.effective_period.start if o.effective_period else None)
+            or o.effective_instant or o.issued
+        )  # fmt: skip
+        if day is None or day > b.today:
+            continue
+        # A panel carries its scores as components ("PHQ-9 item 9" beside the total).
+        parts: tuple[r.Observation | r.ObservationComponent, ...] = (o, *o.component)
+        for part in parts:
+            name = result_name(part.code)
+            value = part.value_quantity.value if part.value_quantity else part.value_integer
+            if name and value is not None:
+                yield Result(b.ref(o), name, Decimal(value), day)
 
 
 def _intolerances(b: Builder) -> Iterable[Intolerance]:
-    for a in b.records("AllergyIntolerance"):
-        if isinstance(a, r.AllergyIntolerance) and _code(a.verification_status) not in {"refuted", "entered-in-error"}:
-            yield from _named_drug(b, ref(a), a.code)
-    for e in b.records("AdverseEvent"):
-        if isinstance(e, r.AdverseEvent):
-            for suspect in e.suspect_entity:
-                target = suspect.instance.reference if suspect.instance else None
-                product = b.products.get(normalize_reference(target)) if target else None
-                if product is not None:
-                    yield from _named_drug(b, ref(e), product.code)
+    reading = b.source.reading
+    for a in reading.of(r.AllergyIntolerance):
+        b.recorded(a.recorded_date)
+        if _code(a.verification_status) not in {"refuted", "entered-in-error"}:
+            yield from _named_drug(b, b.ref(a), a.code)
+    suspects: dict[str, r.CodeableConcept | None] = {ref: product.code for ref, product in b.products.items()}
+    if reading.of(r.AdverseEvent):
+        given: list[r.MedicationRequest | r.MedicationStatement | r.MedicationAdministration] = [
+            *reading.of(r.MedicationRequest),
+            *reading.of(r.MedicationStatement),
+            *reading.of(r.MedicationAdministration),
+        ]
+        for m in given:
+            product = m.medication_reference.reference if m.medication_reference else None
+            suspects[b.ref(m)] = m.medication_codeable_concept or suspects.get(normalize_reference(product or ""))
+    for e in reading.of(r.AdverseEvent):
+        for suspect in e.suspect_entity:
+            target = suspect.instance.reference if suspect.instance else None
+            yield from _named_drug(b, b.ref(e), suspects.get(normalize_reference(target)) if target else None)
 
 
 def _named_drug(b: Builder, where: str, concept: r.CodeableConcept | None) -> Iterable[Intolerance]:

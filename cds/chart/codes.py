@@ -92,3 +92,14 @@ def asks_for_follow_up(concept: CodeableConcept | None) -> bool:
         return False
     texts = (concept.text, *(c.display for c in concept.coding))
     return any((t or "").strip().lower() in _follow_up() for t in texts)
+
+
+@cache
+def _visit_words() -> dict[str, str]:
+    return {row["text"]: row["kind"] for row in table("visit_words")}
+
+
+def visit_kinds(concepts: Iterable[CodeableConcept | None]) -> frozenset[str]:
+    """Kinds of the reviewed list that an encounter's types name: refill, laboratory, portal, group."""
+    texts = (t for c in concepts if c is not None for t in (c.text, *(coding.display for coding in c.coding)))
+    return frozenset(kind for t in texts if (kind := _visit_words().get((t or "").strip().lower())))

@@ -1,15 +1,18 @@
-"""MedicationRequest, -Dispense and -Statement to orders, fills and statements (1.2, 1.4 step 1, 10.3-10.5, 10.10)."""
+"""MedicationRequest, -Dispense, -Statement and -Administration to house records (1.2, 1.4 step 1, 10.3-10.5, 10.10)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from cds.chart.codes import condition_groups, reason_groups
-from cds.chart.model import Fill, Order, OrderRole, Progress, Setting, Statement
+from cds.chart.model import Administration, Fill, Order, OrderRole, Progress, Setting, Statement
+from cds.chart.supplied import counted_quantity, stated_days, supply_days
 from cds.dates import Day
-from cds.drugs.dose import DoseStep, last_day, read_dosage, units_per_day
+from cds.drugs.amounts import amount_of
+from cds.drugs.dose import DoseStep, anchor, last_day, read_dosage
 from cds.drugs.model import Medication
 from cds.fhir import records as r
 from cds.fhir.reading import normalize_reference
@@ -18,71 +21,88 @@ if TYPE_CHECKING:
     from cds.chart.build import Builder
 
 _COUNTED_INTENTS = frozenset({"order", "original-order", "reflex-order", "filler-order", "instance-order"})
-_DAYS_PER = {"d": 1, "day": 1, "days": 1, "wk": 7, "week": 7, "weeks": 7, "mo": 30, "month": 30, "months": 30}
-_ENDED: dict[str, Progress] = {"completed": "ended", "stopped": "stopped", "cancelled": "stopped", "unknown": "ended"}
-_LONGEST_SUPPLY = 3660
+_PROGRESS: dict[str, Progress] = {
+    "active": "current",
+    "on-hold": "paused",
+    "stopped": "stopped",
+    "cancelled": "cancelled",
+}
+_LONGEST_ADMINISTRATION = 31  # days; one record that claims more is a mistake
 
 
 def order(b: Builder, m: r.MedicationRequest) -> Order | None:
     """An order that counts: current, paused, ended or stopped; None for what 1.2 ignores."""
-    where = f"MedicationRequest/{m.id or 'without-id'}"
+    where = b.ref(m)
     is_draft = where in b.source.draft_refs
     is_stop = where in b.source.stops
     if m.status == "entered-in-error" or m.do_not_perform:
         return None
     # 10.3: whatever stands in draftOrders and is not ended is a draft, whatever its status or intent.
-    if not (is_draft or is_stop) and (
-        m.status in {None, "draft"} or (m.intent is not None and m.intent not in _COUNTED_INTENTS)
-    ):
+    counted = m.status not in {None, "draft"} and (m.intent is None or m.intent in _COUNTED_INTENTS)
+    if not (is_draft or is_stop or counted):
         return None
-    setting = _setting(m)
-    role: OrderRole = "draft" if is_draft else "chart"
-    encounter = normalize_reference(m.encounter.reference) if m.encounter and m.encounter.reference else None
-    if b.source.hook == "encounter-discharge" and not is_draft and setting == "discharge" and m.status == "active":
-        here = b.source.encounter
-        role = "discharge" if here and encounter == normalize_reference(f"Encounter/{here}") else "chart"
-    progress: Progress = "stopped" if is_stop else "current" if is_draft else _progress(m.status)
+    setting = _setting(m.category)
+    encounter = _reference(m.encounter)
+    role = _role(b, m, setting, encounter, is_draft=is_draft)
+    progress: Progress = "stopped" if is_stop else "current" if is_draft else _PROGRESS.get(m.status or "", "ended")
     medication = _medication(
         b, m.medication_codeable_concept, m.medication_reference, m.contained, m.dosage_instruction
     )
-    steps = read_dosage(m.dosage_instruction, b.tz)
-    dispense = m.dispense_request
-    refills = dispense.number_of_repeats_allowed if dispense and dispense.number_of_repeats_allowed else 0
-    quantity = dispense.quantity.value if dispense and dispense.quantity else None
     start = _start(b, m, role)
-    end, recorded_only = _end(b, m, steps, stopped=progress in {"stopped", "ended"}, is_stop=is_stop)
+    steps = anchor(read_dosage(m.dosage_instruction, b.tz), start)
+    dispense = m.dispense_request
+    stated_quantity = dispense.quantity if dispense else None
+    quantity, unit = counted_quantity(stated_quantity)
+    days = stated_days(dispense.expected_supply_duration if dispense else None)
+    end, only_updated = _end(b, m, steps, progress, is_stop=is_stop)
     return Order(
         ref=where,
         medication=medication,
         role=role,
         progress=progress,
         setting=setting,
-        authored=b.day(m.authored_on),
+        authored=b.recorded(m.authored_on),
         start=start,
         end=end,
-        end_is_recorded_stop=recorded_only,
+        end_is_last_update=only_updated,
         steps=steps,
-        days_per_fill=_days(dispense.expected_supply_duration if dispense else None, quantity, steps, medication),
-        quantity=quantity,
-        refills=max(0, int(refills)),
+        days_per_fill=days if days is not None else supply_days(quantity, unit, steps, medication),
+        quantity=stated_quantity.value if stated_quantity else None,
+        quantity_unit=unit,
+        refills=max(0, (dispense.number_of_repeats_allowed or 0) if dispense else 0),
         requester=m.requester.reference if m.requester else None,
-        prior=normalize_reference(m.prior_prescription.reference)
-        if m.prior_prescription and m.prior_prescription.reference
-        else None,
+        prior=_reference(m.prior_prescription),
         encounter=encounter,
         reasons=frozenset().union(*(condition_groups(c) for c in m.reason_code)),
         stop_reasons=reason_groups([m.status_reason]),
         emergency=m.priority == "stat",
         last_updated=b.day(m.meta.last_updated) if m.meta else None,
+        ended_by_call=is_stop,
     )
+
+
+def with_replacements(orders: Sequence[Order]) -> list[Order]:
+    """The same orders, each knowing which one names it as its prior prescription (10.3)."""
+    known = {o.ref for o in orders}
+    replaced: dict[str, Order] = {}
+    for o in sorted(orders, key=lambda o: (o.role == "draft", o.start or 0, o.ref)):
+        if o.prior in known and o.prior != o.ref and o.progress not in {"stopped", "cancelled"}:
+            replaced[o.prior or ""] = o  # a draft of the call counts before what the chart says
+    return [
+        replace(o, replaced_by=by.ref, ended_by_call=o.ended_by_call or by.role == "draft")
+        if (by := replaced.get(o.ref)) is not None and o.role != "draft"
+        else o
+        for o in orders
+    ]
 
 
 def fill(b: Builder, m: r.MedicationDispense) -> Fill | None:
     """A dispense that was handed over; None for others and for one without a date."""
-    handed = b.day(m.when_handed_over)
+    handed = b.recorded(m.when_handed_over)
+    quantity, unit = counted_quantity(m.quantity)
     if m.status == "completed":
-        start = handed if handed is not None else b.day(m.when_prepared)
-    elif m.status == "in-progress":
+        start = handed if handed is not None else b.recorded(m.when_prepared)
+    elif m.status == "in-progress" or (m.status == "stopped" and m.quantity is not None and m.quantity.value):
         start = handed
     else:
         start = None
@@ -91,111 +111,130 @@ def fill(b: Builder, m: r.MedicationDispense) -> Fill | None:
     medication = _medication(
         b, m.medication_codeable_concept, m.medication_reference, m.contained, m.dosage_instruction
     )
-    steps = read_dosage(m.dosage_instruction, b.tz)
-    quantity = m.quantity.value if m.quantity else None
-    request = next((p.reference for p in m.authorizing_prescription if p.reference), None)
+    steps = anchor(read_dosage(m.dosage_instruction, b.tz), start)
+    days = stated_days(m.days_supply)
     return Fill(
-        ref=f"MedicationDispense/{m.id or 'without-id'}",
+        ref=b.ref(m),
         medication=medication,
         start=start,
-        days=_days(m.days_supply, quantity, steps, medication),
+        days=days if days is not None else supply_days(quantity, unit, steps, medication),
         steps=steps,
-        request=normalize_reference(request) if request else None,
+        request=next((ref for p in m.authorizing_prescription if (ref := _reference(p)) is not None), None),
+        setting=_setting([m.category] if m.category else []),
+        quantity=quantity,
+        quantity_unit=unit,
     )
 
 
 def statement(b: Builder, m: r.MedicationStatement) -> Statement | None:
     """What the patient is said to take, or not to take."""
-    if m.status not in {"active", "intended", "completed", "stopped", "not-taken", "on-hold"}:
+    if m.status not in {"active", "intended", "completed", "stopped", "not-taken"}:
         return None
-    start = b.day(m.effective_period.start if m.effective_period else m.effective_date_time)
-    end = b.day(m.effective_period.end, end=True) if m.effective_period else None
+    if _setting([m.category] if m.category else []) == "inpatient":
+        return None
+    period = m.effective_period
+    start = b.day(period.start if period else m.effective_date_time)
+    end = b.day(period.end, end=True) if period else None
+    mentions = [d for d in (start, end, b.recorded(m.date_asserted)) if d is not None and d <= b.today]
     return Statement(
-        ref=f"MedicationStatement/{m.id or 'without-id'}",
+        ref=b.ref(m),
         medication=_medication(b, m.medication_codeable_concept, m.medication_reference, m.contained, m.dosage),
         taken=m.status != "not-taken",
         current=m.status in {"active", "intended"},
         start=start,
         end=end,
-        steps=read_dosage(m.dosage, b.tz),
+        steps=anchor(read_dosage(m.dosage, b.tz), start),
+        dated=period is not None and start is not None,
+        mentioned=max(mentions, default=None),
+        stop_reasons=reason_groups(m.status_reason),
     )
 
 
-def _progress(status: str | None) -> Progress:
-    if status == "active":
-        return "current"
-    return "paused" if status == "on-hold" else _ENDED.get(status or "", "ended")
+def administration(b: Builder, m: r.MedicationAdministration) -> Administration | None:
+    """Doses that were given; None for those that were not, and for undated ones."""
+    if m.status not in {"completed", "in-progress", "stopped"}:
+        return None
+    period = m.effective_period
+    start = b.recorded(period.start if period else m.effective_date_time)
+    if start is None or start > b.today:
+        return None
+    end = (b.day(period.end, end=True) if period else None) or start
+    if not start <= end < start + _LONGEST_ADMINISTRATION:
+        end = start
+    given = amount_of(m.dosage.dose, bare_counts=False) if m.dosage else None
+    once = Decimal(1)
+    steps = (DoseStep(None, None, False, once, once, given[0], given[0], given[1]),) if given else ()
+    route = r.Dosage(route=m.dosage.route) if m.dosage and m.dosage.route else None
+    return Administration(
+        ref=b.ref(m),
+        medication=_medication(
+            b, m.medication_codeable_concept, m.medication_reference, m.contained, [route] if route else []
+        ),
+        start=start,
+        end=min(end, b.today),
+        steps=steps,
+    )
 
 
-def _setting(m: r.MedicationRequest) -> Setting:
-    codes = {c.code for concept in m.category for c in concept.coding}
+def _role(b: Builder, m: r.MedicationRequest, setting: Setting, encounter: str | None, *, is_draft: bool) -> OrderRole:
+    if is_draft:
+        return "draft"
+    # 10.4: the discharge list are the active discharge orders of the encounter that ends.
+    if b.source.hook == "encounter-discharge" and setting == "discharge" and m.status == "active":
+        here = b.source.encounter
+        if here and encounter == normalize_reference(f"Encounter/{here}"):
+            return "discharge"
+    return "chart"
+
+
+def _setting(categories: Sequence[r.CodeableConcept]) -> Setting:
+    codes = {c.code for concept in categories for c in concept.coding}
     if "inpatient" in codes:
         return "inpatient"
     return "discharge" if "discharge" in codes else "outpatient"
 
 
 def _start(b: Builder, m: r.MedicationRequest, role: OrderRole) -> Day | None:
-    bounds = [b.day(d.timing.repeat.bounds_period.start) for d in m.dosage_instruction if _has_bounds(d)]
-    bounds_start = min((d for d in bounds if d is not None), default=None)
+    starts = [b.day(p.start) for p in _bounds(m)]
+    bounds_start = min((d for d in starts if d is not None), default=None)
     if role == "draft":
         # 10.5: a draft starts at its bounds when they lie ahead, else today.
         return max(bounds_start, b.today) if bounds_start is not None else b.today
-    validity = (
-        m.dispense_request.validity_period.start if m.dispense_request and m.dispense_request.validity_period else None
-    )
-    known = [d for d in (b.day(m.authored_on), b.day(validity), bounds_start) if d is not None]
-    return max(known, default=None)
+    validity = m.dispense_request.validity_period if m.dispense_request else None
+    dates = (b.day(m.authored_on), b.day(validity.start) if validity else None, bounds_start)
+    return max((d for d in dates if d is not None), default=None)
 
 
-def _has_bounds(d: r.Dosage) -> bool:
-    return bool(d.timing and d.timing.repeat and d.timing.repeat.bounds_period)
+def _bounds(m: r.MedicationRequest) -> list[r.Period]:
+    timings = [d.timing for d in m.dosage_instruction if d.timing is not None]
+    repeats = [t.repeat for t in timings if t.repeat is not None]
+    return [p.bounds_period for p in repeats if p.bounds_period is not None]
 
 
 def _end(
-    b: Builder, m: r.MedicationRequest, steps: Sequence[DoseStep], *, stopped: bool, is_stop: bool
+    b: Builder, m: r.MedicationRequest, steps: Sequence[DoseStep], progress: Progress, *, is_stop: bool
 ) -> tuple[Day | None, bool]:
     """(last day of use as recorded, whether it is only the day the record last changed)."""
     if is_stop:
         return b.today, False
     explicit = last_day(steps)
-    if explicit is not None or not stopped:
+    bounds = _bounds(m)
+    if explicit is None and not steps and bounds and len(bounds) == len(m.dosage_instruction):
+        # The dose is free text, but every line of it ends.
+        ends = [b.day(p.end, end=True) for p in bounds]
+        explicit = max((d for d in ends if d is not None), default=None) if None not in ends else None
+    closed = progress in {"stopped", "cancelled"}
+    if explicit is not None and not (closed and explicit > b.today):
         return explicit, False
-    changed = b.day(m.meta.last_updated) if m.meta and m.meta.last_updated else None
-    return changed, changed is not None
+    if progress not in {"stopped", "cancelled", "ended"}:
+        return explicit, False
+    # A stopped order whose planned end still lies ahead was stopped before it: the last change is all that is known.
+    changed = b.day(m.meta.last_updated) if m.meta else None
+    return (min(changed, b.today), True) if changed is not None else (None, False)
 
 
-def _days(
-    stated: r.Quantity | None, quantity: Decimal | None, steps: Sequence[DoseStep], medication: Medication
-) -> int | None:
-    """Days of one fill: as stated, else quantity over units a day; None when neither is known."""
-    if stated is not None and stated.value is not None:
-        unit = (stated.code or stated.unit or "d").strip().lower()
-        factor = _DAYS_PER.get(unit)
-        days = int(stated.value * factor) if factor else 0
-        return days if 0 < days <= _LONGEST_SUPPLY else None
-    if quantity is None:
-        return None
-    per_day = _units_per_day(steps, medication)
-    if not per_day:
-        return None
-    days = int(quantity / per_day)
-    return days if 0 < days <= _LONGEST_SUPPLY else None
-
-
-def _units_per_day(steps: Sequence[DoseStep], medication: Medication) -> Decimal | None:
-    """Tablets (or mL) a day at the high end; a dose in mg is divided by the strength of a single-ingredient product."""
-    units = units_per_day(steps, None, high=True)
-    if units is not None or len(medication.parts) != 1:
-        return units
-    part = medication.parts[0]
-    if not steps or part.unit != "mg" or not part.strength or any(s.unit != "mg" for s in steps):
-        return None
-    total = Decimal(0)
-    for step in steps:
-        if step.amount_high is None or step.per_day_high is None:
-            return None
-        total += step.amount_high * step.per_day_high
-    return total / part.strength if len(steps) == 1 else None
+def _reference(reference: r.Reference | None) -> str | None:
+    return normalize_reference(reference.reference) if reference is not None and reference.reference else None
 
 
 def _medication(

@@ -13,7 +13,8 @@ from cds.drugs.model import Medication
 from cds.fhir.reading import SearchState
 
 Setting = Literal["outpatient", "discharge", "inpatient"]
-Progress = Literal["current", "paused", "ended", "stopped"]
+Progress = Literal["current", "paused", "ended", "stopped", "cancelled"]
+CountedIn = Literal["unit", "mL"]
 OrderRole = Literal["chart", "draft", "discharge"]
 
 
@@ -22,8 +23,11 @@ class Order:
     """A MedicationRequest: of the chart, or a draft of the hook's context.
 
     start: latest of authoredOn, validity start and bounds start (a "do not fill until" script starts then).
-    end: an explicit end (bounds period, or the day a stop was recorded). end_is_recorded_stop: the end is only the day
-    the record last changed. days_per_fill: as stated, or quantity over units a day; None when neither can be had.
+    end: an explicit end (bounds period), or the day a stop was recorded. end_is_last_update: the end is only the day
+    the record last changed, the latest it can have been. days_per_fill: as stated, or quantity over units a day; None
+    when neither can be had. quantity_unit: None for a quantity that counts neither pieces nor mL.
+    ended_by_call: a stop of the same call, or a draft of the call that names this order as its prior one.
+    replaced_by: the order, charted or draft, that names this one as its prior one.
     """
 
     ref: str
@@ -34,10 +38,11 @@ class Order:
     authored: Day | None
     start: Day | None
     end: Day | None
-    end_is_recorded_stop: bool
+    end_is_last_update: bool
     steps: tuple[DoseStep, ...]
     days_per_fill: int | None
     quantity: Decimal | None
+    quantity_unit: CountedIn | None
     refills: int
     requester: str | None
     prior: str | None
@@ -46,16 +51,23 @@ class Order:
     stop_reasons: frozenset[str]
     emergency: bool
     last_updated: Day | None
+    ended_by_call: bool = False
+    replaced_by: str | None = None
 
     @property
     def authorised_days(self) -> int | None:
         """Days per fill times fills; None when the days of a fill are not known."""
         return None if self.days_per_fill is None else self.days_per_fill * (1 + self.refills)
 
+    @property
+    def open(self) -> bool:
+        """In force, and neither stopped nor replaced by the call or by a later order."""
+        return self.progress == "current" and not self.ended_by_call and self.replaced_by is None
+
 
 @dataclass(frozen=True, slots=True)
 class Fill:
-    """A MedicationDispense that reached the patient."""
+    """A MedicationDispense that reached the patient. request: the order that it names, if any."""
 
     ref: str
     medication: Medication
@@ -63,11 +75,18 @@ class Fill:
     days: int | None
     steps: tuple[DoseStep, ...]
     request: str | None
+    setting: Setting = "outpatient"
+    quantity: Decimal | None = None
+    quantity_unit: CountedIn | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """A MedicationStatement. taken False: the patient says that it is not taken."""
+    """A MedicationStatement. taken False: the patient says that it is not taken.
+
+    dated: start comes from an effectivePeriod, not from a single dateTime. mentioned: latest day, not after today, on
+    which it speaks of the drug.
+    """
 
     ref: str
     medication: Medication
@@ -76,18 +95,40 @@ class Statement:
     start: Day | None
     end: Day | None
     steps: tuple[DoseStep, ...]
+    dated: bool = True
+    mentioned: Day | None = None
+    stop_reasons: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Administration:
+    """A dose that staff gave, on each day from start to end. steps: what was given on one of these days."""
+
+    ref: str
+    medication: Medication
+    start: Day
+    end: Day
+    steps: tuple[DoseStep, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """An Encounter. kind "contact": in person, by video, at home or by telephone, with a clinician as far as recorded."""
+    """An Encounter. kind "contact": in person, by video, at home or by telephone, with a clinician if any is named."""
 
     ref: str
     kind: Literal["contact", "emergency", "inpatient", "other"]
     start: Day
     end: Day | None
     in_progress: bool
-    hospice: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Care:
+    """Hospice or palliative care, named by an encounter (type, reason, discharge) or ordered. day: its last day."""
+
+    ref: str
+    name: Literal["hospice", "palliative"]
+    day: Day
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +175,8 @@ class Chart:
     """Everything the rules may know of one patient on one day.
 
     searches: state of the search for each FHIR type, "absent" when nobody looked; a type that was read whole is
-    "complete". earliest: first dated record of any kind. drugs: how many medications were identified, and how not.
+    "complete". earliest: first day on which anything was recorded here; what a patient reports of earlier years (an
+    onset, a drug "since 2015") is not. drugs: how many medications were identified, and how not.
     """
 
     patient: str
@@ -144,7 +186,9 @@ class Chart:
     orders: tuple[Order, ...] = ()
     fills: tuple[Fill, ...] = ()
     statements: tuple[Statement, ...] = ()
+    administrations: tuple[Administration, ...] = ()
     visits: tuple[Visit, ...] = ()
+    care: tuple[Care, ...] = ()
     bookings: tuple[Booking, ...] = ()
     diagnoses: tuple[Diagnosis, ...] = ()
     results: tuple[Result, ...] = ()

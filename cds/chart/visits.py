@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Literal
 
-from cds.chart.codes import asks_for_follow_up, condition_groups
-from cds.chart.model import Booking, Visit
+from cds.chart.codes import asks_for_follow_up, condition_groups, visit_kinds
+from cds.chart.model import Booking, Care, Visit
 from cds.dates import Day
 from cds.fhir import records as r
 from cds.fhir.reading import normalize_reference
@@ -15,23 +15,38 @@ if TYPE_CHECKING:
     from cds.chart.build import Builder
 
 _CONTACT_CLASSES = frozenset({"AMB", "VR", "HH"})
+_TELEPHONE = frozenset({"tel", "phone", "telephone", "telephone encounter", "telephone call"})
 _INPATIENT_CLASSES = frozenset({"IMP", "ACUTE", "NONAC"})
-_CLINICIAN_TYPES = ("Practitioner/", "PractitionerRole/")
+_GOING_ON_INPATIENT = frozenset({"in-progress", "arrived", "triaged", "onleave"})
+_NOT_CLINICIANS = ("RelatedPerson", "Patient", "Device")
+_NEVER_CONTACTS = frozenset({"refill", "laboratory", "portal"})
 _REVIEW = ("urn:psychmed:task", "risk-benefit-review")
+_MONTH = 7  # letters of "2026-03"
 
 
 def visit(b: Builder, e: r.Encounter) -> Visit | None:
     """A visit that took place or is going on; None for planned, cancelled and undated ones."""
-    if e.status not in {"finished", "in-progress"} or e.period is None:
+    kind = _kind(e)
+    going_on = e.status == "in-progress" or (kind == "inpatient" and e.status in _GOING_ON_INPATIENT)
+    if not going_on and e.status != "finished":
         return None
-    start = b.day(e.period.start)
+    start = _day_seen(b, e.period.start if e.period else None)
+    if start is None and going_on:
+        # Without a start it still is a visit of today.
+        start = b.today
     if start is None or start > b.today:
         return None
-    in_progress = e.status == "in-progress"
-    end = None if in_progress else (b.day(e.period.end, end=True) or start)
-    disposition = e.hospitalization.discharge_disposition if e.hospitalization else None
-    hospice = "hospice" in condition_groups(disposition)
-    return Visit(f"Encounter/{e.id or 'without-id'}", _kind(e), start, end, in_progress, hospice)
+    end = None if going_on else b.day(e.period.end if e.period else None, end=True)
+    return Visit(b.ref(e), kind, start, end if going_on or (end is not None and end > start) else start, going_on)
+
+
+def _day_seen(b: Builder, text: str | None) -> Day | None:
+    """Day of something that has happened; of the current month, no later than today."""
+    day = b.recorded(text)
+    if day is not None and day > b.today and text is not None and len(text) == _MONTH:
+        first = b.day(text, end=True)
+        return b.today if first is not None and first <= b.today else day
+    return day
 
 
 def _kind(e: r.Encounter) -> Literal["contact", "emergency", "inpatient", "other"]:
@@ -40,52 +55,87 @@ def _kind(e: r.Encounter) -> Literal["contact", "emergency", "inpatient", "other
         return "emergency"
     if code in _INPATIENT_CLASSES:
         return "inpatient"
+    said = visit_kinds((*e.type, e.service_type))
+    if said & _NEVER_CONTACTS:
+        return "other"
+    by_telephone = e.class_ is not None and {(code or "").lower(), (e.class_.display or "").lower()} & _TELEPHONE
     # An Encounter without class is real traffic (it is required in R4): a finished visit without one is taken as a
     # contact, the reading that alerts less.
-    if code is None or code in _CONTACT_CLASSES:
-        return "contact" if _clinician_took_part(e) else "other"
+    if code is None or code in _CONTACT_CLASSES or by_telephone:
+        return "contact" if _clinician_took_part(e, must_be_named="group" in said) else "other"
     return "other"
 
 
-def _clinician_took_part(e: r.Encounter) -> bool:
+def _clinician_took_part(e: r.Encounter, *, must_be_named: bool) -> bool:
     """True when a clinician is listed, or when nobody is: an unrecorded participant is not an absent one."""
-    people = [p.individual.reference for p in e.participant if p.individual and p.individual.reference]
-    return not people or any(t in person for person in people for t in _CLINICIAN_TYPES)
+    people = [p.individual for p in e.participant if p.individual is not None]
+    if not people:
+        return not must_be_named
+    return any(not _is_no_clinician(p) for p in people)
+
+
+def _is_no_clinician(person: r.Reference) -> bool:
+    kind = person.type or (person.reference or "").rpartition("/")[0].rpartition("/")[2]
+    return kind in _NOT_CLINICIANS
+
+
+def care(b: Builder) -> Iterable[Care]:
+    """Hospice and palliative care: encounters of that type, reason or destination, and orders for it (1.9)."""
+    for e in b.source.reading.of(r.Encounter):
+        if e.status not in {"finished", "in-progress", "onleave"}:
+            continue
+        disposition = e.hospitalization.discharge_disposition if e.hospitalization else None
+        groups = frozenset().union(*(condition_groups(c) for c in (*e.type, *e.reason_code, disposition)))
+        if groups & {"hospice", "palliative"}:
+            end = b.day(e.period.end, end=True) if e.period else None
+            start = b.day(e.period.start) if e.period else None
+            yield from _care(b.ref(e), groups, b.today if e.status != "finished" else end or start)
+    for s in b.source.reading.of(r.ServiceRequest):
+        if s.status in {"active", "completed"} and not s.do_not_perform:
+            day = b.day(s.authored_on) or b.day(s.occurrence_date_time)
+            yield from _care(b.ref(s), condition_groups(s.code), day)
+
+
+def _care(where: str, groups: frozenset[str], day: Day | None) -> Iterable[Care]:
+    if day is None:
+        return
+    if "hospice" in groups:
+        yield Care(where, "hospice", day)
+    if "palliative" in groups:
+        yield Care(where, "palliative", day)
 
 
 def bookings(b: Builder) -> Iterable[Booking]:
     """Appointments that stand, planned encounters, and requests for a follow-up visit."""
-    for a in b.records("Appointment"):
-        if isinstance(a, r.Appointment) and a.status in {"booked", "pending"}:
+    for a in b.source.reading.of(r.Appointment):
+        created = b.recorded(a.created)
+        # A proposal counts only when it was made today: it is what this very visit has set in motion (10.29).
+        if a.status in {"booked", "pending"} or (a.status == "proposed" and created == b.today):
             period = a.requested_period[0].start if a.requested_period else None
-            yield Booking(f"Appointment/{a.id}", b.day(a.start or period), None, b.day(a.created))
-    for e in b.records("Encounter"):
-        if isinstance(e, r.Encounter) and e.status == "planned" and e.period is not None:
-            yield Booking(f"Encounter/{e.id}", b.day(e.period.start), None, None)
-    for s in b.records("ServiceRequest"):
-        if isinstance(s, r.ServiceRequest) and s.status in {"active", "draft"} and asks_for_follow_up(s.code):
+            yield Booking(b.ref(a), b.day(a.start or period), None, created)
+    for e in b.source.reading.of(r.Encounter):
+        if e.status == "planned" and e.period is not None:
+            yield Booking(b.ref(e), b.day(e.period.start), None, None)
+    for s in b.source.reading.of(r.ServiceRequest):
+        if s.status in {"active", "draft"} and asks_for_follow_up(s.code):
             period = s.occurrence_period.start if s.occurrence_period else None
-            yield _request(b, f"ServiceRequest/{s.id}", s.occurrence_date_time or period, s.encounter, s.authored_on)
-    for t in b.records("Task"):
-        if (
-            isinstance(t, r.Task)
-            and t.status in {"requested", "accepted", "ready", "in-progress"}
-            and asks_for_follow_up(t.code)
-        ):
+            yield _request(b, b.ref(s), s.occurrence_date_time or period, s.encounter, s.authored_on)
+    for t in b.source.reading.of(r.Task):
+        if t.status in {"requested", "accepted", "ready", "in-progress"} and asks_for_follow_up(t.code):
             due = t.execution_period.start if t.execution_period else None
             limit = t.restriction.period.end if t.restriction and t.restriction.period else None
-            yield _request(b, f"Task/{t.id}", due or limit, t.encounter, t.authored_on)
+            yield _request(b, b.ref(t), due or limit, t.encounter, t.authored_on)
 
 
 def _request(b: Builder, where: str, when: str | None, encounter: r.Reference | None, authored: str | None) -> Booking:
     visit_ref = normalize_reference(encounter.reference) if encounter and encounter.reference else None
-    return Booking(where, b.day(when), visit_ref, b.day(authored))
+    return Booking(where, b.day(when), visit_ref, b.recorded(authored))
 
 
 def reviews(b: Builder) -> Iterable[Day]:
     """Days on which a risk-benefit review was completed (10.25)."""
-    for t in b.records("Task"):
-        if not isinstance(t, r.Task) or t.status != "completed" or t.code is None:
+    for t in b.source.reading.of(r.Task):
+        if t.status != "completed" or t.code is None:
             continue
         if any((c.system, c.code) == _REVIEW for c in t.code.coding):
             done = b.day((t.execution_period.end if t.execution_period else None) or t.last_modified or t.authored_on)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from cds.chart.model import Order
+from cds.chart.supplied import sole_part, taken_in
 from cds.drugs.dose import administrations, daily_mg
 from cds.drugs.dose_tables import diazepam_equivalents
 from cds.drugs.model import DrugPart
@@ -63,7 +64,10 @@ def facts(c: Context) -> Iterator[Fact]:
 
 def _as_needed(order: Order, ref: str, auth: int | None) -> Iterator[Fact]:
     """Administrations, not tablets (B-01, 10.24): total = quantity × (1 + refills) ÷ units an administration."""
-    total = administrations(order.quantity * (1 + order.refills), order.steps) if order.quantity is not None else None
+    part = sole_part(order.medication)
+    total: Decimal | None = None
+    if order.quantity is not None and order.quantity_unit == taken_in(order.steps, part):
+        total = administrations(order.quantity * (1 + order.refills), order.steps, part=part)
     rate = None if total is None or not auth else total * 28 / Decimal(auth)
     yield fact(
         "as_needed",
@@ -93,12 +97,12 @@ def _equivalent(part: DrugPart, mg: Decimal | None) -> Decimal | None:
 
 
 def _started_in_stay(c: Context, order: Order) -> bool:
-    """On the discharge list, and no supply of the drug on any day before this encounter began."""
-    stay = next((v for v in c.chart.visits if v.ref == c.chart.encounter), None)
+    """On the discharge list, and not on the home list: no use of the drug reached the day of admission (10.4)."""
+    stay = next((v for v in c.chart.visits if v.ref == c.chart.encounter and v.kind == "inpatient"), None)
     if order.role != "discharge" or stay is None:
         return False
     for part in order.medication.parts:
-        for supply in c.supply.get(part.ingredient.key, ()):
-            if supply.start < stay.start and order.ref not in supply.refs:
-                return False
-    return order.start is None or order.start >= stay.start
+        grace = c.grace(part.ingredient)
+        if any(s.start < stay.start <= s.end + grace for s in c.supply.get(part.ingredient.key, ())):
+            return False
+    return True

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from cds.facts.context import Context, fact
+from cds.facts.intervals import gap
 from cds.facts.orders import HABIT_FORMING
 from cds.model import Fact
 
+_SUICIDALITY_SCORES = frozenset({"phq9-item9", "cssrs"})
 GATE_DAYS = 365  # hospice and palliative care count for a year (1.9)
 
 
@@ -27,9 +29,8 @@ def facts(c: Context) -> Iterator[Fact]:
             )
     yield from _risks(c)
     yield from _exposures(c)
-    for i in c.chart.intolerances:
-        for moiety in sorted(i.moieties):
-            yield fact("intolerance", f"intolerance:{i.ref}#{moiety}", [i.ref], moiety=moiety)
+    for ref, moiety in sorted({(i.ref, moiety) for i in c.chart.intolerances for moiety in i.moieties}):
+        yield fact("intolerance", f"intolerance:{ref}#{moiety}", [ref], moiety=moiety)
 
 
 def _gates(c: Context) -> Iterator[Fact]:
@@ -42,9 +43,10 @@ def _gates(c: Context) -> Iterator[Fact]:
         for name in ("palliative", "hospice"):
             if name in d.groups and recent:
                 yield fact("gate", f"gate:{name}:{d.ref}", [d.ref], name=name)
+    for care in c.chart.care:
+        if care.day >= since:
+            yield fact("gate", f"gate:{care.name}:{care.ref}", [care.ref], name=care.name)
     for v in c.chart.visits:
-        if v.hospice and (v.end or v.start) >= since:
-            yield fact("gate", f"gate:hospice:{v.ref}", [v.ref], name="hospice")
         # At encounter-discharge the stay is what the hook is about (1.2, 10.29).
         if v.kind == "inpatient" and v.in_progress and c.hook != "encounter-discharge":
             yield fact("gate", f"gate:inpatient:{v.ref}", [v.ref], name="inpatient")
@@ -61,19 +63,17 @@ def _risks(c: Context) -> Iterator[Fact]:
             yield fact("risk", f"risk:pregnancy:{d.ref}", [d.ref], name="perinatal", day=c.rel(d.day))
         if "delivery" in d.groups:
             yield fact("risk", f"risk:delivery:{d.ref}", [d.ref], name="perinatal", day=c.rel(d.day))
-    for r in c.chart.results:
-        if r.name in {"phq9-item9", "cssrs"} and r.value >= 1:
-            yield fact("risk", f"risk:{r.ref}", [r.ref], name="suicidality", day=c.rel(r.day))
+    # A score may stand twice in one panel, as its value and as a component: one fact.
+    for ref, name, day in sorted({(r.ref, r.name, r.day) for r in c.chart.results if r.value >= 1}):
+        if name in _SUICIDALITY_SCORES:
+            yield fact("risk", f"risk:{ref}#{name}", [ref], name="suicidality", day=c.rel(day))
 
 
 def _exposures(c: Context) -> Iterator[Fact]:
-    """Latest class-level episode of benzodiazepines, of Z-drugs, and of antidepressants."""
+    """Class-level episodes of benzodiazepines and of Z-drugs up to yesterday."""
     for group in sorted(HABIT_FORMING):
         grace = int(c.p["grace_benzodiazepine" if group == "BZD" else "grace_z_drug"])
         for n, episode in enumerate(c.class_episodes([group], grace=grace)):
-            last = episode.last_covered(c.today - 1)
-            if last is None:
-                continue
             yield fact(
                 "exposure",
                 f"exposure:{group}:{n:03d}",
@@ -81,8 +81,9 @@ def _exposures(c: Context) -> Iterator[Fact]:
                 class_group=group,
                 habit_forming=True,
                 start=c.rel(episode.start),
-                last_covered=c.rel(last),
-                uncovered_days=c.today - last - 1,
-                covered_days=episode.covered_days(episode.start, c.today - 1),
+                last_covered=c.rel(episode.end),
+                # Days in hospital are neither covered nor a gap (1.4 step 4).
+                uncovered_days=gap(episode.end, c.today, c.stays),
+                covered_days=episode.covered_days(episode.start, episode.end),
                 confidence=episode.confidence,
             )

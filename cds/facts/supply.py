@@ -1,22 +1,22 @@
-"""Records to supply: which days a patient had which drug in hand, at which dose (1.4 steps 1-3, 10.7-10.10, 10.14)."""
+"""Records to supply: which days a patient had which drug in hand, at which dose (1.4 step 1, 10.9, 10.10, 10.14)."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
-from cds.chart.model import Chart, Fill, Order, Statement
+from cds.chart.model import Administration, Chart, Fill, Order, Statement
+from cds.chart.supplied import supply_days
 from cds.dates import Day
 from cds.drugs.dose import DoseStep, daily_mg
 from cds.drugs.model import DrugPart, Medication
+from cds.facts.history import History, same_strength
 
 Confidence = Literal["low", "medium", "high"]
-CONCURRENT_START_DAYS = 3  # 1.4 step 2
-SAME_DOSE_TOLERANCE = Decimal("0.05")  # 1.4 step 3
-STALE_EVIDENCE_DAYS = 180  # 1.4 step 1: no mention in this long and the list entry is stale
+SupplySource = Literal["fill", "order", "refills", "entry", "statement", "administration"]
 CONFIDENCES: tuple[Confidence, ...] = ("low", "medium", "high")
 
 
@@ -24,8 +24,10 @@ CONFIDENCES: tuple[Confidence, ...] = ("low", "medium", "high")
 class Supply:
     """Days `start` to `end`, both included, on which one ingredient of one product is in hand.
 
-    authorised_to: last day that the refills left on the order would reach; `end` where nothing is left.
-    open_ended: the order names no end and no supply; `end` is only today. refs: evidence.
+    source: a dispense; an order's own estimate; what is left to collect on an order; a list entry, which names neither
+    end nor supply; a statement; doses that staff gave. open_ended: nothing says when it stops, `end` is only today.
+    request, requester, prior, reasons: of the order behind it. together: may be taken beside another strength (10.9).
+    not_after: the order's own end, which what is left to collect cannot outlast. refs: evidence.
     """
 
     part: DrugPart
@@ -35,13 +37,14 @@ class Supply:
     steps: tuple[DoseStep, ...]
     confidence: Confidence
     refs: tuple[str, ...]
+    source: SupplySource
     request: str | None = None
     requester: str | None = None
     prior: str | None = None
-    request_active: bool = False
-    authorised_to: Day | None = None
+    reasons: frozenset[str] = frozenset()
+    together: bool = True
     open_ended: bool = False
-    from_statement: bool = False
+    not_after: Day | None = None
 
     @property
     def product(self) -> tuple[str, str]:
@@ -62,226 +65,188 @@ def weakest(confidences: Iterable[Confidence]) -> Confidence:
     return min(confidences, key=CONFIDENCES.index, default="low")
 
 
-def supplies(chart: Chart, *, stale_days: int) -> dict[str, list[Supply]]:
-    """Supply by ingredient key, by start. Inpatient orders, rescue forms and topical products are left out (1.2, 1.3.4)."""
-    by_request, loose = _fills_of(chart)
-    denied = {i for s in chart.statements if not s.taken for i in _ingredients(s.medication)}
+def supplies(history: History) -> dict[str, list[Supply]]:
+    """Supply by ingredient key, as recorded, not yet laid out.
+
+    Inpatient orders, rescue forms and topical products are left out (1.2, 1.3.4).
+    """
+    chart = history.chart
     found: list[Supply] = []
-    for order in chart.orders:
-        if order.role == "draft" or order.setting == "inpatient" or order.progress == "paused":
-            continue
-        fills = by_request.get(order.ref, [])
-        if not fills:
-            fills = [
-                f
-                for f in loose
-                if f.start >= (order.start or 0) and _ingredients(f.medication) & _ingredients(order.medication)
-            ]
-        # 1.10: non-use that the patient reports wins for duration and duplicates.
-        if _ingredients(order.medication) & denied and order.progress == "current":
-            continue
-        found.extend(_of_order(chart, order, fills, stale_days))
-    requests = {o.ref: o for o in chart.orders}
+    for order in history.orders:
+        if order.progress != "paused" and not history.denied(order):
+            found.extend(_of_order(history, order))
     for fill in chart.fills:
-        found.extend(_of_fill(fill, requests.get(fill.request or "")))
+        found.extend(_of_fill(history, fill))
     for statement in chart.statements:
         if statement.taken:
             found.extend(_of_statement(chart, statement))
+    for given in chart.administrations:
+        found.extend(_of_administration(given))
     by_ingredient: dict[str, list[Supply]] = defaultdict(list)
     for supply in found:
         if supply.medication.systemic and not supply.medication.rescue and supply.end >= supply.start:
             by_ingredient[supply.part.ingredient.key].append(supply)
-    return {key: _one_event_a_day(rows) for key, rows in sorted(by_ingredient.items())}
+    return dict(sorted(by_ingredient.items()))
 
 
-def _ingredients(medication: Medication) -> frozenset[str]:
-    return frozenset(p.ingredient.key for p in medication.parts)
-
-
-def _fills_of(chart: Chart) -> tuple[Mapping[str, list[Fill]], list[Fill]]:
-    """(fills by the order that authorised them, fills that name no order of the chart)."""
-    known = {o.ref for o in chart.orders}
-    linked: dict[str, list[Fill]] = defaultdict(list)
-    loose: list[Fill] = []
-    for fill in chart.fills:
-        if fill.request in known:
-            linked[fill.request or ""].append(fill)
-        else:
-            loose.append(fill)
-    return linked, loose
-
-
-def is_stale(chart: Chart, order: Order, stale_days: int) -> bool:
-    """A list entry authored long ago that nothing has mentioned since: no fill, renewal, statement or visit (1.4)."""
-    since = order.authored if order.authored is not None else order.start
-    if order.days_per_fill is not None or order.end is not None or since is None or since >= chart.today - stale_days:
-        return False
-    recent = chart.today - STALE_EVIDENCE_DAYS
-    drug = _ingredients(order.medication)
-    return not (
-        any(f.start >= recent and _ingredients(f.medication) & drug for f in chart.fills)
-        or any(s.taken and (s.start or 0) >= recent and _ingredients(s.medication) & drug for s in chart.statements)
-        or any(
-            o.ref != order.ref
-            and o.role == "chart"
-            and (o.authored or 0) >= recent
-            and _ingredients(o.medication) & drug
-            for o in chart.orders
-        )
-    )
-
-
-def _of_order(chart: Chart, order: Order, fills: Sequence[Fill], stale_days: int) -> Iterable[Supply]:
-    start = order.start
-    if start is None or (
-        order.progress == "stopped" and order.start is not None and order.end is not None and order.end < start
-    ):
-        return
-    active = order.progress == "current"
-    days = order.authorised_days
-    authorised_to: Day | None = None
+def _of_order(history: History, order: Order) -> Iterator[Supply]:
+    fills = [f for f in history.fills_of(order) if _days_of(f, order) is not None]
     if fills:
         # Dispenses replace the estimate; the order keeps only what may still be filled (1.4 step 1).
-        last = max(f.start + (f.days or order.days_per_fill or 1) - 1 for f in fills)
-        left = max(0, 1 + order.refills - len(fills)) if active else 0
-        per_fill = order.days_per_fill or max(fills, key=lambda f: f.start).days
-        if not left or per_fill is None:
-            return
-        start, end = last + 1, last + left * per_fill
-        authorised_to = end
-        if order.end is not None:
-            end = min(end, order.end)
-        confidence: Confidence = "medium"
-        open_ended = False
-        # Refills that nobody has collected are a promise, not a supply: they count only from today on.
-        start = max(start, chart.today + 1)
-        end = max(end, start - 1)
-    elif days is not None:
-        end = start + days - 1
-        authorised_to = end
-        if order.end is not None:
-            end = min(end, order.end)
-        confidence, open_ended = "medium", False
-    elif order.end is not None:
-        end, confidence, open_ended = order.end, ("low" if order.end_is_recorded_stop else "medium"), False
-    elif active and not is_stale(chart, order, stale_days):
-        end, confidence, open_ended = max(chart.today, start), "low", True
-    else:
+        left = _left_to_fill(order, fills) if order.open else 0
+        if left:
+            today = history.today
+            yield from _rows(order, today + 1, today + left, "medium", "refills")
         return
+    estimate = _estimate(history, order)
+    if estimate is not None:
+        yield from _rows(order, *estimate)
+
+
+def _rows(order: Order, start: Day, end: Day, confidence: Confidence, source: SupplySource) -> Iterator[Supply]:
     for part in order.medication.parts:
         yield Supply(
-            part, order.medication, start, end, order.steps, confidence, (order.ref,), order.ref, order.requester,
-            order.prior, active, authorised_to, open_ended,
-        )  # fmt: skip
+            part=part,
+            medication=order.medication,
+            start=start,
+            end=end,
+            steps=order.steps,
+            confidence=confidence,
+            refs=(order.ref,),
+            source=source,
+            request=order.ref,
+            requester=order.requester,
+            prior=order.prior,
+            reasons=order.reasons,
+            together=_together(order),
+            open_ended=source == "entry",
+            not_after=order.end,
+        )
 
 
-def _of_fill(fill: Fill, order: Order | None) -> Iterable[Supply]:
-    days = fill.days if fill.days is not None else (order.days_per_fill if order else None)
+def _together(order: Order) -> bool:
+    """10.9: a stopped or cancelled order is a correction; one that this very call ends was taken until now."""
+    return order.ended_by_call or order.progress not in {"stopped", "cancelled"}
+
+
+def _left_to_fill(order: Order, fills: Sequence[Fill]) -> int:
+    """Days of the order that nobody has collected yet."""
+    collected = [_days_of(f, order) or 0 for f in fills]
+    if order.authorised_days is not None:
+        return max(0, order.authorised_days - sum(collected))
+    latest = max(range(len(fills)), key=lambda i: (fills[i].start, fills[i].ref))
+    return max(0, 1 + order.refills - len(fills)) * collected[latest]
+
+
+def _estimate(history: History, order: Order) -> tuple[Day, Day, Confidence, SupplySource] | None:
+    """What an order without dispenses says of its supply: (start, end, confidence, source)."""
+    start, today = order.start, history.today
+    if start is None or (order.progress == "cancelled" and not order.ended_by_call):
+        return None  # 10.10: cancelled without a dispense is never history
+    limit = history.limit(order)
+    explicit = order.end if not order.ended_by_call else None
+    if order.progress == "ended" and order.end_is_last_update and order.authorised_days is not None:
+        explicit = None  # a completed order was changed last when somebody closed it, not when it was used up
+    confidence: Confidence = "medium"
+    if order.authorised_days is not None:
+        end = start + order.authorised_days - 1
+        if explicit is not None and explicit < end:
+            end, confidence = explicit, "low" if order.end_is_last_update else "medium"
+    elif explicit is not None:
+        end, confidence = explicit, "low" if order.end_is_last_update else "medium"
+    elif order.progress in {"ended", "stopped", "cancelled"} and not order.ended_by_call:
+        return None  # neither supply nor end: how long it lasted is not known
+    elif history.is_stale(order):
+        return None
+    elif limit is None:
+        return start, max(today, start), "low", "entry"
+    else:
+        end, confidence = limit, "low"
+    if order.progress == "stopped" and order.end is None:
+        confidence = "low"
+    if order.progress in {"ended", "stopped", "cancelled"} and not order.ended_by_call:
+        end = min(end, today - 1)  # history: what is not current does not reach today
+    if limit is not None:
+        end = min(end, limit)
+    return start, end, confidence, "order"
+
+
+def _of_fill(history: History, fill: Fill) -> Iterator[Supply]:
+    order, named = history.owner(fill)
+    if fill.setting == "inpatient" or (order is not None and order.setting == "inpatient"):
+        return
+    days = _days_of(fill, order)
     if days is None:
         return  # an unknown supply is not guessed
-    steps = fill.steps or (order.steps if order else ())
     end = fill.start + days - 1
-    if order is not None and order.progress == "stopped" and order.end is not None and not order.end_is_recorded_stop:
-        end = min(end, order.end)
+    if history.denied_fill(fill, order, end):
+        return
+    if order is not None and (limit := history.limit(order, of_fills=True)) is not None:
+        end = min(end, limit)
     for part in fill.medication.parts:
         yield Supply(
-            part, fill.medication, fill.start, end, steps, "high", (fill.ref, *((order.ref,) if order else ())),
-            fill.request, order.requester if order else None, order.prior if order else None,
-            order is None or order.progress == "current", end,
-        )  # fmt: skip
+            part=part,
+            medication=fill.medication,
+            start=fill.start,
+            end=end,
+            steps=_steps_of(fill, order),
+            confidence="high",
+            refs=(fill.ref, *((order.ref,) if order is not None and named else ())),
+            source="fill",
+            request=order.ref if order is not None and named else None,
+            requester=order.requester if order is not None and named else None,
+            prior=order.prior if order is not None and named else None,
+            reasons=order.reasons if order is not None else frozenset(),
+            together=order is None or not named or _together(order),
+        )
 
 
-def _of_statement(chart: Chart, statement: Statement) -> Iterable[Supply]:
+def _steps_of(fill: Fill, order: Order | None) -> tuple[DoseStep, ...]:
+    """The dispense's own dosage, else the order's; "one tablet" of the order says nothing of another strength."""
+    if fill.steps or order is None:
+        return fill.steps
+    fits = same_strength(fill.medication, order.medication) or all(s.unit == "mg" for s in order.steps)
+    return order.steps if fits else ()
+
+
+def _days_of(fill: Fill, order: Order | None) -> int | None:
+    if fill.days is not None:
+        return fill.days
+    counted = supply_days(fill.quantity, fill.quantity_unit, _steps_of(fill, order), fill.medication)
+    if counted is not None or order is None or not same_strength(fill.medication, order.medication):
+        return counted
+    return order.days_per_fill
+
+
+def _of_statement(chart: Chart, statement: Statement) -> Iterator[Supply]:
+    """10.10: an open end is today; MEDIUM with a dated period, LOW without."""
     if statement.start is None and not statement.current:
         return
     start = statement.start if statement.start is not None else chart.today
     end = statement.end if statement.end is not None else chart.today if statement.current else start
-    confidence: Confidence = "medium" if statement.start is not None else "low"
     for part in statement.medication.parts:
         yield Supply(
-            part, statement.medication, start, max(start, end), statement.steps, confidence, (statement.ref,),
-            request_active=statement.current, open_ended=statement.end is None, from_statement=True,
-        )  # fmt: skip
-
-
-def _one_event_a_day(rows: Sequence[Supply]) -> list[Supply]:
-    """By start; two fills of one product on one day are one event with summed days (10.8)."""
-    merged: list[Supply] = []
-    for row in sorted(rows, key=lambda s: (s.start, s.end, s.refs)):
-        same = next(
-            (
-                i
-                for i, m in enumerate(merged)
-                if m.start == row.start and m.product == row.product and m.confidence == row.confidence == "high"
-            ),
-            None,
+            part=part,
+            medication=statement.medication,
+            start=start,
+            end=max(start, end),
+            steps=statement.steps,
+            confidence="medium" if statement.dated else "low",
+            refs=(statement.ref,),
+            source="statement",
+            open_ended=statement.current and statement.end is None,
         )
-        if same is None:
-            merged.append(row)
-        else:
-            first = merged[same]
-            merged[same] = replace(first, end=first.end + (row.end - row.start + 1), refs=first.refs + row.refs)
-    return merged
 
 
-def concurrent(a: Supply, b: Supply, first_fills: Mapping[str, tuple[Day, Day]]) -> bool:
-    """Two strengths or forms taken together (1.4 step 2, 10.9): one regimen whose doses add up.
-
-    first_fills: first and last start of each request's supplies.
-    """
-    if a.product == b.product or not (a.request_active and b.request_active):
-        return False
-    if a.request is not None and a.request in (b.request, b.prior) or b.request is not None and b.request == a.prior:
-        return False
-    if abs(a.start - b.start) <= CONCURRENT_START_DAYS:
-        return True
-    if a.request is None or b.request is None or a.requester is None or a.requester != b.requester:
-        return False
-    (first_a, last_a), (first_b, last_b) = first_fills[a.request], first_fills[b.request]
-    return last_a > first_b and last_b > first_a
-
-
-def lay_out(rows: Sequence[Supply], *, carry_max: int) -> list[Supply]:
-    """Put overlapping supplies of one ingredient in order (1.4 step 3).
-
-    Same dose: the later one starts when the earlier is used up, by at most `carry_max` days in all.
-    Another dose: the earlier one is set aside. Concurrent strengths run side by side.
-    """
-    first_fills: dict[str, tuple[Day, Day]] = {}
-    for row in rows:
-        if row.request is not None:
-            first, last = first_fills.get(row.request, (row.start, row.start))
-            first_fills[row.request] = min(first, row.start), max(last, row.start)
-    placed: list[Supply] = []
-    running: list[int] = []  # indices of `placed` that still reach the row at hand: the rest can never overlap again
-    carry: dict[tuple[str, str], int] = {}
-    for row in rows:
-        running = [i for i in running if placed[i].end >= row.start]
-        beside = {placed[i].product for i in running if concurrent(placed[i], row, first_fills)}
-        overlapping = [i for i in running if placed[i].product not in beside]
-        same = [i for i in overlapping if _same_dose(placed[i], row)]
-        for i in set(overlapping).difference(same):
-            placed[i] = replace(placed[i], end=row.start - 1)
-        if not same:
-            carry[row.product] = 0
-        elif not (row.open_ended or row.from_statement):
-            # A list entry or a statement is a period, not a bottle: only real supply is carried forward.
-            used = carry.get(row.product, 0)
-            shift = max(0, min(max(placed[i].end for i in same) + 1 - row.start, carry_max - used))
-            carry[row.product] = used + shift
-            row = _shifted(row, shift)  # noqa: PLW2901
-        running.append(len(placed))
-        placed.append(row)
-    return [p for p in placed if p.end >= p.start]
-
-
-def _shifted(row: Supply, days: int) -> Supply:
-    to = row.authorised_to
-    return replace(row, start=row.start + days, end=row.end + days, authorised_to=None if to is None else to + days)
-
-
-def _same_dose(a: Supply, b: Supply) -> bool:
-    dose_a, dose_b = a.dose(a.end, high=True), b.dose(b.start, high=True)
-    if dose_a is None or dose_b is None:
-        return a.product == b.product
-    return abs(dose_a - dose_b) <= SAME_DOSE_TOLERANCE * max(dose_a, dose_b)
+def _of_administration(given: Administration) -> Iterator[Supply]:
+    for part in given.medication.parts:
+        yield Supply(
+            part=part,
+            medication=given.medication,
+            start=given.start,
+            end=given.end,
+            steps=given.steps,
+            confidence="high",
+            refs=(given.ref,),
+            source="administration",
+        )
