@@ -84,7 +84,8 @@ class Evaluator:
     def chart(self, call: HookCall, *, today: dt.date) -> Chart:
         """The chart as it is known on `today`."""
         judged = call.draft_refs if call.selected is None else tuple(r for r in call.draft_refs if r in call.selected)
-        source = ChartInput(call.hook, call.reading, call.searches, judged, call.stops, call.encounter)
+        aside = frozenset(call.draft_refs).difference(judged)
+        source = ChartInput(call.hook, call.reading, call.searches, judged, aside, call.stops, call.encounter)
         return build_chart(source, today=today, tz=self.tz, resolver=self.resolver)
 
     def facts(self, chart: Chart, hook: Hook) -> Derived:
@@ -124,7 +125,7 @@ class Evaluator:
             evaluated=verdict.evaluated,
             not_evaluated=tuple(dict.fromkeys((*verdict.not_evaluated, *unwritten))),
             ignored_resources=_ignored(call.reading),
-            bad_resources=tuple(sorted(call.reading.bad, key=lambda b: (b.where, b.reason))),
+            bad_resources=tuple(sorted((*call.reading.bad, *chart.unusable), key=lambda b: (b.where, b.reason))),
             medications={
                 status: chart.drugs.get(status, 0)
                 for status in ("identified", "not-listed", "unidentified", "conflict")
