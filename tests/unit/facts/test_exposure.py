@@ -6,9 +6,11 @@ import datetime as dt
 
 import pytest
 
+from cds.authoring.notation import RXNORM
 from tests.unit.facts.patients import facts, lorazepam, of, one
 
 PATIENT = ("patient", {"age": 45})
+LORAZEPAM = {"coding": [{"system": RXNORM, "code": "197900"}]}  # lorazepam 0.5 MG Oral Tablet
 VISIT = ("visit v1", {"date": "-400d"})
 
 
@@ -182,7 +184,7 @@ def test_a_month_only_start_counts_from_its_last_day() -> None:
     order = ("fhir o1", {
         "resourceType": "MedicationRequest", "id": "o1", "status": "active", "intent": "order",
         "subject": {"reference": "Patient/case-patient"}, "authoredOn": "2026-01",
-        "medicationCodeableConcept": {"coding": [{"system": "http://www.nlm.nih.gov/research/umls/rxnorm", "code": "197900"}]},
+        "medicationCodeableConcept": LORAZEPAM,
     })  # fmt: skip
     assert exposure(order)["start"] == -30
 
@@ -191,7 +193,7 @@ def test_a_year_only_start_is_unknown_and_claims_nothing() -> None:
     order = ("fhir o1", {
         "resourceType": "MedicationRequest", "id": "o1", "status": "active", "intent": "order",
         "subject": {"reference": "Patient/case-patient"}, "authoredOn": "2025",
-        "medicationCodeableConcept": {"coding": [{"system": "http://www.nlm.nih.gov/research/umls/rxnorm", "code": "197900"}]},
+        "medicationCodeableConcept": LORAZEPAM,
     })  # fmt: skip
     assert exposures(order) == []
 
@@ -199,9 +201,9 @@ def test_a_year_only_start_is_unknown_and_claims_nothing() -> None:
 def test_the_time_of_day_is_dropped_in_the_time_zone_of_the_site() -> None:
     # 03:00 UTC on 1 March is still 28 February in New York.
     fill = ("fhir f1", {
-        "resourceType": "MedicationDispense", "id": "f1", "status": "completed", "whenHandedOver": "2026-03-01T03:00:00Z",
-        "subject": {"reference": "Patient/case-patient"}, "daysSupply": {"value": 10},
-        "medicationCodeableConcept": {"coding": [{"system": "http://www.nlm.nih.gov/research/umls/rxnorm", "code": "197900"}]},
+        "resourceType": "MedicationDispense", "id": "f1", "status": "completed",
+        "whenHandedOver": "2026-03-01T03:00:00Z", "subject": {"reference": "Patient/case-patient"}, "daysSupply": {"value": 10},
+        "medicationCodeableConcept": LORAZEPAM,
     })  # fmt: skip
     assert exposure(fill, time_zone="UTC")["start"] == -1
     assert exposure(fill, time_zone="America/New_York")["start"] == -2
@@ -221,6 +223,6 @@ def test_rescue_forms_are_left_out() -> None:
     rectal = ("fhir f1", {
         "resourceType": "MedicationDispense", "id": "f1", "status": "completed", "whenHandedOver": "@-10d",
         "subject": {"reference": "Patient/case-patient"}, "daysSupply": {"value": 10},
-        "medicationCodeableConcept": {"coding": [{"system": "http://www.nlm.nih.gov/research/umls/rxnorm", "code": "104706"}]},
+        "medicationCodeableConcept": {"coding": [{"system": RXNORM, "code": "104706"}]},  # diazepam rectal suppository
     })  # fmt: skip
     assert exposures(rectal) == []

@@ -1,4 +1,4 @@
-"""Pairs, switches and starts: 1.3.5, 1.6, 1.7, A-02, family C, D-01 and the rulings 10.14-10.17, 10.22, 10.28, 10.29."""
+"""Pairs, switches and starts: 1.3.5, 1.6, 1.7, A-02, family C, D-01, rulings 10.14-10.17, 10.22, 10.28, 10.29."""
 
 from __future__ import annotations
 
