@@ -202,7 +202,8 @@ def test_the_time_of_day_is_dropped_in_the_time_zone_of_the_site() -> None:
     # 03:00 UTC on 1 March is still 28 February in New York.
     fill = ("fhir f1", {
         "resourceType": "MedicationDispense", "id": "f1", "status": "completed",
-        "whenHandedOver": "2026-03-01T03:00:00Z", "subject": {"reference": "Patient/case-patient"}, "daysSupply": {"value": 10},
+        "whenHandedOver": "2026-03-01T03:00:00Z", "daysSupply": {"value": 10},
+        "subject": {"reference": "Patient/case-patient"},
         "medicationCodeableConcept": LORAZEPAM,
     })  # fmt: skip
     assert exposure(fill, time_zone="UTC")["start"] == -1
