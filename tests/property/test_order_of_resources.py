@@ -56,7 +56,8 @@ def test_a_somatic_order_and_an_unknown_type_change_no_finding(case: Case) -> No
     search["entry"] += [
         {"resource": {
             "resourceType": "MedicationRequest", "id": "somatic", "status": "active", "intent": "order",
-            "subject": subject, "medicationCodeableConcept": {"coding": [lisinopril]}, "authoredOn": case.today.isoformat(),
+            "subject": subject, "authoredOn": case.today.isoformat(),
+            "medicationCodeableConcept": {"coding": [lisinopril]},
         }},
         {"resource": {"resourceType": "Claim", "id": "c", "patient": subject}},
     ]  # fmt: skip
