@@ -18,7 +18,17 @@ FORMS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("spray",), ("Spray",)),
     **dict.fromkeys(("inhaler", "inhalant", "inhalation"), ("Inhal",)),
     **dict.fromkeys(
-        ("injection", "injectable", "inj", "vial", "syringe", "prefilled", "auto-injector", "autoinjector", "cartridge"),
+        (
+            "injection",
+            "injectable",
+            "inj",
+            "vial",
+            "syringe",
+            "prefilled",
+            "auto-injector",
+            "autoinjector",
+            "cartridge",
+        ),
         ("Inject", "Syringe", "Cartridge"),
     ),
     **dict.fromkeys(("gel",), ("Gel",)),
@@ -57,20 +67,25 @@ ROUTES: tuple[tuple[str, frozenset[str]], ...] = (
         "injection",
         frozenset({"injection", "injectable", "inj", "vial", "syringe", "prefilled", "cartridge", "autoinjector"}),
     ),
-    ("oral", frozenset({"oral", "po", "tab", "tabs", "tablet", "tablets", "caplet", "cap", "caps", "capsule", "capsules"})),
+    (
+        "oral",
+        frozenset({"oral", "po", "tab", "tabs", "tablet", "tablets", "caplet", "cap", "caps", "capsule", "capsules"}),
+    ),
 )
 EXTENDED = frozenset({"er", "xr", "xl", "sr", "cr", "la", "cd", "extended", "sustained", "controlled"})
 IMMEDIATE = frozenset({"ir", "immediate"})
 # Hours that an ending stands for, where the drug has products of several.
 HOURS = {"xl": "24 HR", "sr": "12 HR"}
 PACKS = frozenset({"pack", "kit", "ring"})
-# Salts that do not change whose milligrams are meant (depot salts and lithium salts are names), and words that say nothing.
+# Salts that do not change whose milligrams are meant (depot and lithium salts are names), and words that say nothing.
 SILENT = frozenset(
     {
         "hcl", "hydrochloride", "hydrocholoride", "hbr", "hydrobromide", "sulfate", "sulphate", "sodium", "potassium",
         "calcium", "magnesium", "maleate", "malate", "mesylate", "tartrate", "bitartrate", "succinate", "besylate",
-        "fumarate", "phosphate", "acetate", "oxalate", "nitrate", "tromethamine", "monohydrate", "dihydrate", "anhydrous",
-        "hemifumarate", "citrate", "usp", "oral", "po", "release", "system", "delivery", "metered", "dose", "dry", "powder",
+        "fumarate", "phosphate", "acetate", "oxalate", "nitrate", "tromethamine", "monohydrate", "dihydrate",
+        "anhydrous",
+        "hemifumarate", "citrate", "usp", "oral", "po", "release", "system", "delivery", "metered", "dose", "dry",
+        "powder",
         "drug", "single", "use", "orally", "coated", "porcine", "modified", "day", "hr", "actuat", "per",
     }
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Drug labels as people and systems write them: "sertraline 100 mg tab", "Zoloft 50mg tablet", "oxycodone-apap 5-325 mg".
+"""Drug labels as people write them: "sertraline 100 mg tab", "Zoloft 50mg tablet", "oxycodone-apap 5-325 mg".
 
 A label is understood whole or not at all: every word must be the exact name of a drug, a number, a unit, or one of the
 words of `cds.drugs.label_words`. "sertraline 100 mg daily" is therefore no label, and nothing is guessed from it.
@@ -40,7 +40,7 @@ Strength = tuple[Decimal, str]
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """A label taken apart: the names in it, its strengths in order, its other words, hours ("24 HR"), whether a pack."""
+    """A label taken apart: its names, strengths and other words in order; hours ("24 HR"); whether it is a pack."""
 
     names: tuple[Entry, ...]
     strengths: tuple[Strength, ...]
@@ -70,10 +70,9 @@ class Labels:
         self._named: dict[tuple[str, ...], Entry] = {}
         for name, entry in table.names():
             spelled = tuple(t for t in _TOKEN.findall(normalize(name)) if t not in _JOINTS)
-            if 0 < len(spelled) <= _LONGEST_NAME:
-                # A drug's own name goes before a brand spelled alike.
-                if spelled not in self._named or entry.tty == "name":
-                    self._named[spelled] = entry
+            # A drug's own name goes before a brand spelled alike.
+            if 0 < len(spelled) <= _LONGEST_NAME and (spelled not in self._named or entry.tty == "name"):
+                self._named[spelled] = entry
         self._first = frozenset(spelled[0] for spelled in self._named)
 
     def read(self, text: str) -> Label | None:
@@ -96,7 +95,10 @@ class Labels:
             token = tokens[at]
             length = self._name_at(tokens, at)
             if length > 1 or (length == 1 and not (names and token in SILENT)):
-                names.append(self._named[tuple(t for t in tokens[at : at + length] if t not in _JOINTS)])
+                spelled = tuple(t for t in tokens[at : at + length] if t not in _JOINTS)
+                names.append(self._named[spelled])
+                # "Wellbutrin XL" is a name, and its ending says which Wellbutrin.
+                others.extend(t for t in spelled[1:] if t in EXTENDED)
                 at += length
             elif _NUMBER.match(token) and token != ".":
                 number = Decimal(token.replace(",", ""))
@@ -131,7 +133,9 @@ class Labels:
         pack = not PACKS.isdisjoint(others)
         if not names or (loose and not pack):
             return None
-        return Label(tuple(names), () if pack or uncounted else tuple(strengths), tuple(dict.fromkeys(others)), hours, pack)
+        return Label(
+            tuple(names), () if pack or uncounted else tuple(strengths), tuple(dict.fromkeys(others)), hours, pack
+        )
 
     def _name_at(self, tokens: Sequence[str], at: int) -> int:
         """How many tokens from here are the longest known name; 0 for none. A name does not run across "/" or ","."""
@@ -208,7 +212,7 @@ class Labels:
         # A component (SCDC) has no form: it speaks only where no product does.
         found = [e for e in found if e.tty in {"SCD", "SBD"}] or ([] if label.says(FORMS.keys()) else found)
         brands = {normalize(n.name) for n in label.names if n.tty == "brand"}
-        of_brand = [e for e in found if normalize(e.brand) in brands] if brands else []
+        of_brand = [e for e in found if e.brand and any(_sold_as(b, normalize(e.brand)) for b in brands)]
         found = of_brand or found
         if label.says(EXTENDED) or any("extended" in n.flags for n in label.names):
             found = [e for e in found if "extended" in e.flags]
@@ -240,6 +244,11 @@ def _common(fitting: Sequence[Entry], label: Label, text: str) -> Entry:
         flags=flags,
         modifier=modifiers.pop() if len(modifiers) == 1 else "",
     )
+
+
+def _sold_as(name: str, brand: str) -> bool:
+    """RxNorm's brand of Wellbutrin XL is Wellbutrin."""
+    return name == brand or name.startswith(brand + " ")
 
 
 def _branded(label: Label) -> bool:

@@ -2,7 +2,7 @@
 
 rxnorm           an RxNorm code of the table, unless another code, display or text contradicts it
 ndc              an NDC of the table: of a product, or of a package of which only the ingredients are known
-overlay          a code of the site's own tables (local codes, SNOMED CT, ATC)
+site-table       a code of the site's own tables (local codes, SNOMED CT, ATC)
 name-product     the exact RxNorm name of a product
 name-brand       the exact name of a brand
 name-ingredient  the exact name of an ingredient or salt, or of several ("olanzapine / fluoxetine")
@@ -23,6 +23,7 @@ from cds.drugs.model import Medication
 from cds.drugs.names import normalize
 from cds.drugs.ndc import eleven_digits, is_ndc
 from cds.drugs.routes import is_rescue, is_systemic, read_route, route_of
+from cds.drugs.systems import normalize_system
 from cds.drugs.table import SPECIFICITY, DrugTable, Entry, drug_table
 
 Coding = tuple[str | None, str | None, str | None]
@@ -41,7 +42,7 @@ _LONGEST_NAME = 2000
 _REMEMBERED = 20_000
 _STEP = {"name": "name-ingredient", "brand": "name-brand", "label": "name-strength"}
 _BRAND_OR_LABEL = {"brand": 1, "label": 2}
-_RUNGS = ("rxnorm", "ndc", "overlay")
+_RUNGS = ("rxnorm", "ndc", "site-table")
 _NDC_NOTE = {
     "inferred": "the NDC was matched by ingredient, strength and form",
     "ingredient-only": "the NDC gives the ingredients only",
@@ -69,11 +70,9 @@ class Resolver:
     overlay: a site's own codes, (system, code) -> an RxNorm code of the table, or ingredient keys joined by "|".
     """
 
-    def __init__(
-        self, table: DrugTable | None = None, *, overlay: Mapping[tuple[str, str], str] | None = None
-    ) -> None:
+    def __init__(self, table: DrugTable | None = None, *, overlay: Mapping[tuple[str, str], str] | None = None) -> None:
         self._table = table if table is not None else drug_table()
-        self._overlay = {(_system(s), code.strip()): meant for (s, code), meant in (overlay or {}).items()}
+        self._overlay = {(normalize_system(s), code.strip()): meant for (s, code), meant in (overlay or {}).items()}
         self._contradictions = Contradictions(self._table)
         self._labels = Labels(self._table)
         self._answers: dict[tuple[tuple[Coding, ...], str | None, str | None], Medication] = {}
@@ -140,16 +139,16 @@ class Resolver:
             told.append(
                 f"ndc: {digits} is not in the table" if digits else "ndc: not an NDC of 11 digits, or 10 with hyphens"
             )
-        meant = self._overlay.get((_system(system or ""), code)) if self._overlay else None
+        meant = self._overlay.get((normalize_system(system or ""), code)) if self._overlay else None
         if meant is not None and (local := self._local(meant)) is not None:
-            told.append(f"overlay: the site's tables map the code to {_described(local)}")
-            return _Known("overlay", local, display)
+            told.append(f"site-table: the site's tables map the code to {_described(local)}")
+            return _Known("site-table", local, display)
         if not is_rxnorm(system) and not is_ndc(system):
-            told.append("overlay: the site's tables do not hold the code")
+            told.append("site-table: the site's tables do not hold the code")
         return None
 
     def _local(self, meant: str) -> Entry | None:
-        """What a row of the overlay means: an RxNorm code of the table, or ingredients that all have a class or code."""
+        """What a row of the overlay means: an RxNorm code of the table, or ingredients that are all in it."""
         if _is_code(meant):
             return self._table.by_code(meant)
         keys = tuple(key.strip().lower() for key in meant.split("|"))
@@ -265,10 +264,6 @@ def _described(entry: Entry) -> str:
 def _conflict(reason: str, told: list[str]) -> Medication:
     told.append(f"conflict: {reason}")
     return Medication("conflict", "none", reason=reason)
-
-
-def _system(system: str) -> str:
-    return system.strip().rstrip("/").lower()
 
 
 def _is_code(code: str) -> bool:

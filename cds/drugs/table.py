@@ -15,7 +15,19 @@ from cds.drugs.ndc import NdcTable, Package
 from cds.shipped import shipped
 
 # RxNorm term types from the least to the most specific.
-SPECIFICITY = {"IN": 0, "MIN": 0, "PIN": 1, "BN": 1, "SBDG": 1, "SCDC": 2, "SBDC": 2, "GPCK": 3, "BPCK": 4, "SCD": 5, "SBD": 6}
+SPECIFICITY = {
+    "IN": 0,
+    "MIN": 0,
+    "PIN": 1,
+    "BN": 1,
+    "SBDG": 1,
+    "SCDC": 2,
+    "SBDC": 2,
+    "GPCK": 3,
+    "BPCK": 4,
+    "SCD": 5,
+    "SBD": 6,
+}
 _PURPOSE = {"Smoking Cessation": "smoking-cessation", "PMDD": "pmdd"}
 _UNCLASSED = "OTHER"
 # Drugs of other fields: the table holds only some of their codes.
@@ -108,7 +120,9 @@ class DrugTable:
                 ),
             )
             if brand and row.get("rxcui"):
-                self._codes[row["rxcui"]] = replace(self._names[normalize(name)], tty="BN", rxcui=row["rxcui"], keys=keys)
+                self._codes[row["rxcui"]] = replace(
+                    self._names[normalize(name)], tty="BN", rxcui=row["rxcui"], keys=keys
+                )
         for key in self._rxcuis:
             self._names[normalize(key)] = _simple("name", key, key)
 
@@ -159,7 +173,7 @@ class DrugTable:
         yield from self._rxcuis
 
     def has_codes(self, key: str) -> bool:
-        """True when the table knows the RxNorm codes of this ingredient, so that an unknown code for it is a surprise."""
+        """True when the table knows the RxNorm codes of this ingredient: an unknown code for it is then a surprise."""
         return key in self._coded and not self.is_somatic(key)
 
     def is_somatic(self, key: str) -> bool:

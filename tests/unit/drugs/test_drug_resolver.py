@@ -145,7 +145,16 @@ def test_exact_names_are_identified_without_a_code(
 
 
 @pytest.mark.parametrize(
-    "name", ["lorazepan", "lorazepam 1 mg daily", "lorazepam 1 mg tabs for sleep", "take lorazepam at night", "Xanaz", "aspirin81", "?"]
+    "name",
+    [
+        "lorazepan",
+        "lorazepam 1 mg daily",
+        "lorazepam 1 mg tabs for sleep",
+        "take lorazepam at night",
+        "Xanaz",
+        "aspirin81",
+        "?",
+    ],
 )
 def test_a_name_that_is_not_exact_is_unidentified(resolver: Resolver, name: str) -> None:
     assert resolver.resolve([], name).status == "unidentified"
