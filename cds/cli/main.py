@@ -9,11 +9,13 @@ from typing import Annotated, Literal
 import orjson
 import typer
 
+from cds.cli.drugs import app as drugs_app
 from cds.errors import CdsError
 
 app = typer.Typer(
     add_completion=False, no_args_is_help=True, help="Decision support for psychiatric medication management."
 )
+app.add_typer(drugs_app, name="drugs")
 Format = Literal["text", "json"]
 FormatOption = Annotated[Format, typer.Option("--format", help="text or json")]
 SettingsOption = Annotated[Path | None, typer.Option("--settings", help="the site's settings file (site.yaml)")]

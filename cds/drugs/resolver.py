@@ -1,6 +1,7 @@
 """Codes and names to drugs: a ladder of exact steps. The first rung that knows anything answers; nothing is guessed.
 
 rxnorm           an RxNorm code of the table, unless another code, display or text contradicts it
+site-table       a local, SNOMED CT or ATC code of a site's overlay table
 name-product     the exact RxNorm name of a product
 name-brand       the exact name of a brand
 name-ingredient  the exact name of an ingredient or salt, or of several ("olanzapine / fluoxetine")
@@ -8,12 +9,13 @@ name-ingredient  the exact name of an ingredient or salt, or of several ("olanza
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from cds.drugs.contradictions import Contradictions
 from cds.drugs.model import Medication
 from cds.drugs.names import normalize
 from cds.drugs.routes import is_rescue, is_systemic, read_route, route_of
+from cds.drugs.systems import normalize_system
 from cds.drugs.table import SPECIFICITY, DrugTable, Entry, drug_table
 
 Coding = tuple[str | None, str | None, str | None]
@@ -41,7 +43,9 @@ def is_rxnorm(system: str | None) -> bool:
 class Resolver:
     """Resolves medicines against one drug table and remembers the answers. One resolver serves a whole process."""
 
-    def __init__(self, table: DrugTable | None = None) -> None:
+    def __init__(self, table: DrugTable | None = None, *, overlay: Mapping[tuple[str, str], str] | None = None) -> None:
+        """overlay: (normalised system, code) to an RxNorm code or to ingredient keys joined by "|"."""
+        self._overlay = overlay or {}
         self._table = table if table is not None else drug_table()
         self._contradictions = Contradictions(self._table)
         self._answers: dict[tuple[tuple[Coding, ...], str | None, str | None], Medication] = {}
@@ -66,7 +70,10 @@ class Resolver:
         known = [(entry, display) for code, display in coded if (entry := self._table.by_code(code)) is not None]
         if known:
             return self._by_code(known, names, route, some_unknown=len(known) < len(coded))
-        # Further rungs (NDC, local code maps, strengths read from text) belong here, before names.
+        # Further rungs (NDC, strengths read from text) belong here, before names.
+        site = [e for s, c, _ in codings if s and c and (e := self._site_entry(s, c.strip())) is not None]
+        if site:
+            return self._by_site_table(site, names, route, unlisted=bool(coded))
         if coded:
             return self._not_listed(coded[0][0], names, route)
         return self._by_name(names, route)
@@ -88,6 +95,25 @@ class Resolver:
             return self._medication(_shared(best), "rxnorm", route, "the codes disagree on the strength")
         reason = "another RxNorm code is not in the table" if some_unknown else ""
         return self._medication(best, "rxnorm", route, reason)
+
+    def _site_entry(self, system: str, code: str) -> Entry | None:
+        target = self._overlay.get((normalize_system(system), code)) if self._overlay else None
+        if target is None or target.isdigit():
+            return self._table.by_code(target) if target else None
+        keys = tuple(target.split("|"))
+        return Entry("name", keys, tuple(f"{key}=" for key in keys), name=target)
+
+    def _by_site_table(self, site: list[Entry], names: list[str], route: str | None, *, unlisted: bool) -> Medication:
+        best = max(site, key=lambda e: SPECIFICITY.get(e.tty, 0))
+        if any(self._families(entry) != self._families(best) for entry in site):
+            return _conflict("the codes stand for different ingredients")
+        if any(self._contradictions.names_another(name, best) for name in names):
+            return _conflict("a display or the text names another drug than the code")
+        if unlisted and any(self._table.has_codes(key) for key in best.keys):
+            return _conflict("an RxNorm code is not in the table, but the site's table gives a drug whose codes are")
+        if len({entry.parts for entry in site if SPECIFICITY.get(entry.tty, 0) >= SPECIFICITY["SCDC"]}) > 1:
+            return self._medication(_shared(best), "site-table", route, "the codes disagree on the strength")
+        return self._medication(best, "site-table", route)
 
     def _not_listed(self, code: str, names: list[str], route: str | None) -> Medication:
         if any(self._contradictions.names_known_drug(name) for name in names):
