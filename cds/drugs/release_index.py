@@ -80,7 +80,7 @@ def _aliases(db: sqlite3.Connection, notes: Counter[str]) -> None:
             continue
         ends = sorted(_ends(db, rxcui))
         parts = {p for end in ends for (p,) in db.execute("SELECT parts FROM site.concept WHERE rxcui = ?", (end,))}
-        if not ends:
+        if not ends or _incomplete(db, rxcui):
             notes["retired codes without a successor"] += 1
         elif len(parts) > 1:
             notes["retired codes with several successors"] += 1
@@ -91,6 +91,12 @@ def _aliases(db: sqlite3.Connection, notes: Counter[str]) -> None:
             found.append((rxcui, ends[0]))
     insert(db, "INSERT INTO site.alias VALUES (?, ?)", found)
     notes["retired codes with a successor"] = len(found)
+
+
+def _incomplete(db: sqlite3.Connection, rxcui: int) -> bool:
+    """True when the file says that there are more successors than it names."""
+    query = "SELECT count(DISTINCT target) < max(targets) FROM retired WHERE rxcui = ?"
+    return bool(db.execute(query, (rxcui,)).fetchone()[0])
 
 
 def _ends(db: sqlite3.Connection, rxcui: int) -> set[int]:

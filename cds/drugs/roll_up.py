@@ -189,9 +189,9 @@ class RollUp:
             self.notes["products whose name and components disagree in number"] += 1
             return None
         place = subject.name.lower().find
-        ordered = sorted(targets, key=lambda t: (place(t.name.lower()), t.rxcui))
+        ordered = sorted(targets, key=lambda t: (place(_written(t.name)), t.rxcui))
         lines = [read_part(part, _written(t.name)) for t in ordered for part in t.parts]
-        modifier, hours = before_components(subject.name, (t.name for t in targets))
+        modifier, hours = before_components(subject.name, (_written(t.name) for t in targets))
         return self._made(lines, f"{hours} {subject.form}".strip(), modifier)
 
     def _made(self, lines: list[Line], form: str, modifier: str) -> Compiled:

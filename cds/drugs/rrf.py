@@ -43,6 +43,9 @@ _STRENGTH_ATTRIBUTES = frozenset(
 _ATOM = re.compile(r"[A-Z][A-Z0-9_.\-]*\Z")
 _RELA = re.compile(r"[a-z][a-z0-9_]*\Z")
 _NDC = re.compile(r"\d{11}\Z")
+_RXCUI = re.compile(r"[1-9][0-9]{0,7}\Z")
+# How many codes a retired one became: a code in its place is longer.
+_CARDINALITY = re.compile(r"[0-9]{1,3}\Z")
 _LETTER = re.compile(r"[^\W\d_]")
 # "{329526} 25": since 2021 the attribute of a product names the component (SCDC) that it belongs to.
 _OF_COMPONENT = re.compile(r"\{(\d{1,8})\} *(.*)\Z")
@@ -87,10 +90,11 @@ class Attribute(NamedTuple):
 
 
 class Retired(NamedTuple):
-    """A retired code and the code that replaced it."""
+    """A retired code, one code that replaced it, and how many there are of those."""
 
     rxcui: int
     target: int
+    targets: int
 
 
 @dataclass(slots=True)
@@ -182,12 +186,13 @@ class RrfReader:
     def retired(self) -> Iterator[Retired]:
         """Retired codes and what replaced them; a code retired without a successor is left out."""
         for number, f in self._rows(RETIRED, b"|"):
-            if not f[3].isdigit():
+            if not _CARDINALITY.match(f[3]):
                 raise self._bad(RETIRED, number, "column 4 is not CARDINALITY")
             if not f[4] or f[4] == f[0]:
                 continue
             self.facts[RETIRED].kept += 1
-            yield Retired(*(self._rxcui(RETIRED, number, f[at]) for at in (0, 4)))
+            old, new = (self._rxcui(RETIRED, number, f[at]) for at in (0, 4))
+            yield Retired(old, new, int(f[3]))
 
     def _rows(self, name: str, mark: bytes) -> Iterator[tuple[int, list[str]]]:
         """(line number, columns) of the lines that hold `mark`; the others are counted and measured only."""
@@ -220,8 +225,8 @@ class RrfReader:
         return self._bad(name, number, f"{found} columns where {name} has {columns}, each line ending with a pipe")
 
     def _rxcui(self, name: str, number: int, text: str) -> int:
-        if not (text.isascii() and text.isdigit() and len(text) <= 8):
-            raise self._bad(name, number, "an RXCUI column does not hold a number of at most 8 digits")
+        if not _RXCUI.match(text):
+            raise self._bad(name, number, "an RXCUI column does not hold a code of at most 8 digits")
         return int(text)
 
     def _kept_any(self, name: str, what: str) -> None:

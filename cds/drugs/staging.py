@@ -21,7 +21,7 @@ CREATE TABLE relation (subject INTEGER NOT NULL, rela TEXT NOT NULL, object INTE
 CREATE TABLE ndc (ndc TEXT NOT NULL, rxcui INTEGER NOT NULL);
 CREATE TABLE stated (component INTEGER NOT NULL, owner INTEGER NOT NULL, what TEXT NOT NULL, value TEXT NOT NULL);
 CREATE TABLE strength (component INTEGER PRIMARY KEY, value TEXT NOT NULL, unit TEXT NOT NULL);
-CREATE TABLE retired (rxcui INTEGER NOT NULL, target INTEGER NOT NULL);
+CREATE TABLE retired (rxcui INTEGER NOT NULL, target INTEGER NOT NULL, targets INTEGER NOT NULL);
 """
 _INDEXES = """
 CREATE INDEX term_tty ON term (tty, rxcui);
@@ -60,7 +60,7 @@ def stage(db: sqlite3.Connection, reader: RrfReader) -> None:
         stated = ((a.component, a.rxcui, a.name, a.value) for a in attributes if a.name != "NDC")
         insert(db, "INSERT INTO stated VALUES (?, ?, ?, ?)", stated)
     for retired in _batches(reader.retired()):
-        insert(db, "INSERT INTO retired VALUES (?, ?)", retired)
+        insert(db, "INSERT INTO retired VALUES (?, ?, ?)", retired)
     db.executescript(_INDEXES)
     _join_strengths(db)
 
