@@ -11,7 +11,10 @@ from pathlib import Path
 from cds.chart.build import ChartInput, build_chart
 from cds.chart.model import Chart
 from cds.decide import Decision, decide, unknown_finder
+from cds.drugs.overlay import read_overlays
+from cds.drugs.release import site_drug_table
 from cds.drugs.resolver import Resolver
+from cds.drugs.table import drug_table
 from cds.engine import compile_engine, default_engine
 from cds.errors import HookRequestError, RuleError
 from cds.facts.derive import Derived, derive
@@ -73,7 +76,9 @@ class Evaluator:
         self._every_branch = every_branch
         self.engine_name = default_engine() if settings.engine == "auto" else settings.engine
         self.engine = compile_engine(self.rules.specs, self.engine_name, deadline_s=settings.engine_deadline_ms / 1000)
-        self.resolver = Resolver()
+        drugs = settings.drugs
+        table = site_drug_table(drugs.release) if drugs.release is not None else drug_table()
+        self.resolver = Resolver(table, overlay=read_overlays(drugs.overlays, table))
         self._finder = unknown_finder(self.rules)
         self._rank = {rule.spec: -rule.rank for rule in self.rules.rules}
 

@@ -8,20 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cds.cli import drugs_load
+
 if TYPE_CHECKING:
     from cds.drugs.model import DrugPart, Medication
 
-app = typer.Typer(no_args_is_help=True, help="Questions about the drug table.")
+app = typer.Typer(no_args_is_help=True, help="The drug table: questions about it, and a site's own RxNorm.")
+drugs_load.register(app)
 
 _RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
 _NDC = "http://hl7.org/fhir/sid/ndc"
 _AN_NDC = re.compile(r"[0-9]{11}|[0-9]{4,5}-[0-9]{3,4}-[0-9]{1,2}")
 _AN_RXCUI = re.compile(r"[0-9]{1,8}")
-
-
-@app.callback()
-def drugs() -> None:
-    """Questions about the drug table."""
 
 
 @app.command()
@@ -33,7 +31,7 @@ def why(
     display: Annotated[str | None, typer.Option(help="the display that came with the code")] = None,
     route: Annotated[str | None, typer.Option(help="the route of the order, as text")] = None,
 ) -> None:
-    """Say which drug a code or a text is, and what each step of the ladder said. Exit code 1 when it is not identified."""
+    """Say which drug a code or a text is, and what each step of the ladder said. Exit code 1: not identified."""
     from cds.drugs.resolver import Coding, Resolver
 
     asked = asked.strip()
