@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from cds.drugs.composition import composition, fingerprint
-from cds.drugs.release import FORMAT, SiteDrugTable, SiteRelease
+from cds.drugs.release import FORMAT, SiteDrugTable, SiteRelease, site_drug_table
 from cds.drugs.release_checks import Conditions, Verdict, check
 from cds.drugs.release_index import index
 from cds.drugs.roll_up import RollUp
@@ -101,7 +101,10 @@ def load_release(
             raise ReleaseError(f"{path}: the release could not be written: {error}") from None
         say("trying the new table")
         _prove(new, table, tables)
-        _swap(new, path)
+        try:
+            _swap(new, path)
+        except OSError as error:
+            raise ReleaseError(f"{path}: could not be replaced: {error.strerror}") from None
     return Loaded(path, named, date, verdict.counts, compiled, verdict.shipped, notes)
 
 
@@ -170,12 +173,12 @@ def _swap(new: Path, path: Path) -> None:
 def roll_back(path: Path) -> str:
     """Put the previous release back in use and keep the present one as `.previous`; return the name of the release.
 
-    Raises ReleaseError when there is none, or when it cannot be read.
+    Raises ReleaseError when there is none, or when the service could not use it.
     """
     previous = previous_path(path)
     if not previous.is_file():
         raise ReleaseError(f"{previous}: there is no previous release to go back to")
-    old = SiteRelease(previous)
+    old = site_drug_table(previous).release
     named = str(old.manifest.get("release", ""))
     old.close()
     with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as scratch:

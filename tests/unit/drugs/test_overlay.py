@@ -107,6 +107,12 @@ def test_the_same_row_twice_is_no_problem_and_another_one_in_another_file_is(tmp
     ]
 
 
+def test_a_row_that_disagrees_is_told_where_the_code_stood_first(tmp_path: Path, table: DrugTable) -> None:
+    path = write(tmp_path, "system,code,ingredient\natc,1,sertraline\natc,1,sertraline\natc,1,fluoxetine\n")
+    (found,) = problems(table, path)
+    assert found.startswith(f"4 OVL006 atc 1 is fluoxetine here and sertraline in {path}:2 ")
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -174,6 +180,10 @@ def test_site_codes_that_disagree_are_a_conflict(resolver: Resolver) -> None:
 def test_site_codes_of_two_strengths_give_the_drug_without_one(resolver: Resolver) -> None:
     found = resolver.resolve([(LOCAL, "SERT50", None), (LOCAL, "SERT100", None)], None)
     assert (found.label, found.parts[0].strength) == ("sertraline", None)
+
+
+def test_an_rxnorm_code_outside_the_table_beside_a_site_code_of_a_known_drug_is_a_conflict(resolver: Resolver) -> None:
+    assert resolver.resolve([(RXNORM, "99999999", None), (LOCAL, "SERT50", None)], None).status == "conflict"
 
 
 def test_a_code_that_is_not_in_the_site_table_is_left_to_the_name(resolver: Resolver) -> None:

@@ -155,6 +155,15 @@ def test_a_component_without_ingredient_is_named(tmp_path: Path) -> None:
     assert "1 of 5 SCDC reach no ingredient: 9900090" in message
 
 
+def test_an_ndc_and_a_relation_of_concepts_that_are_not_there_are_told(tmp_path: Path) -> None:
+    release = tiny()
+    release.attribute(9900091, "NDC", "00000000505")
+    release.relate(codes.TABLET_25, "has_dose_form", 9900092)
+    message = refused(release.write(tmp_path / "rrf"), tmp_path / "rxnorm.sqlite")
+    assert "RXNSAT.RRF: 1 of 4 NDCs are of concepts that RXNCONSO.RRF does not have" in message
+    assert "RXNREL.RRF: 1 of " in message
+
+
 @pytest.mark.parametrize(
     ("tty", "name", "expected"),
     [
@@ -250,6 +259,16 @@ def test_a_failure_at_the_last_moment_leaves_the_old_table(
 
     monkeypatch.setattr(release_load, step, fail)
     assert "the disk is full" in refused(tmp_path / "rrf", path)
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    folder = tiny().write(tmp_path / "rrf")
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    for path in (tmp_path / "taken", tmp_path / "file" / "rxnorm.sqlite"):
+        with pytest.raises(ReleaseError, match=r"could not be replaced|cannot be written"):
+            load_release(folder, path, conditions=SAMPLE)
+    assert (tmp_path / "taken").is_dir()
 
 
 def test_without_links_the_release_before_is_a_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from cds.drugs.release import SiteDrugTable, site_drug_table
 from cds.drugs.release_load import Conditions, load_release
 from cds.drugs.resolver import Resolver
 from cds.drugs.table import drug_table
-from tests.unit.drugs import rrf_release as tiny_codes
+from tests.unit.drugs import rrf_release as codes
 from tests.unit.drugs.rrf_release import Release, load, table_of, tiny
 
 RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
@@ -61,27 +61,27 @@ def parts(medication: Medication) -> list[tuple[str, Decimal | None, str | None]
 def test_every_term_type_rolls_up_to_its_ingredients(
     resolver: Resolver, name: str, expected: list[tuple[str, Decimal | None, str | None]]
 ) -> None:
-    found = code(resolver, getattr(tiny_codes, name))
+    found = code(resolver, getattr(codes, name))
     assert (found.status, found.step) == ("identified", "rxnorm")
     assert sorted(parts(found), key=str) == sorted(expected, key=str)
 
 
 def test_form_route_and_release_come_from_the_dose_form_and_the_words_before_the_name(resolver: Resolver) -> None:
-    tablet = code(resolver, tiny_codes.TABLET_25)
+    tablet = code(resolver, codes.TABLET_25)
     assert (tablet.form, tablet.route, tablet.extended) == ("Oral Tablet", "oral", False)
-    extended = code(resolver, tiny_codes.ER_TABLET)
+    extended = code(resolver, codes.ER_TABLET)
     assert (extended.form, extended.extended) == ("12 HR Extended Release Oral Tablet", True)
     assert extended.purpose == {"smoking-cessation"}
-    assert (code(resolver, tiny_codes.SOLUTION).form, code(resolver, tiny_codes.SOLUTION).route) == (
+    assert (code(resolver, codes.SOLUTION).form, code(resolver, codes.SOLUTION).route) == (
         "Injection",
         "injection",
     )
-    assert code(resolver, tiny_codes.PACK).pack
+    assert code(resolver, codes.PACK).pack
 
 
 def test_a_new_ingredient_has_its_code_and_no_class(resolver: Resolver) -> None:
-    (part,) = code(resolver, tiny_codes.TABLET_25).parts
-    assert part.ingredient.rxcui == str(tiny_codes.ZZPRAMINE)
+    (part,) = code(resolver, codes.TABLET_25).parts
+    assert part.ingredient.rxcui == str(codes.ZZPRAMINE)
     assert part.ingredient.therapeutic_class == "OTHER"
 
 
@@ -89,32 +89,32 @@ def test_a_drug_that_the_shipped_table_knows_by_name_alone_gets_the_code_of_the_
     table: SiteDrugTable, resolver: Resolver
 ) -> None:
     assert drug_table().ingredient("agomelatine").rxcui is None
-    assert table.ingredient("agomelatine").rxcui == str(tiny_codes.AGOMELATINE)
-    (part,) = code(resolver, tiny_codes.AGOMELATINE).parts
+    assert table.ingredient("agomelatine").rxcui == str(codes.AGOMELATINE)
+    (part,) = code(resolver, codes.AGOMELATINE).parts
     assert (part.ingredient.key, part.ingredient.therapeutic_class) == ("agomelatine", "AD-OTHER")
 
 
 def test_a_shipped_code_keeps_its_shipped_answer(table: SiteDrugTable) -> None:
-    assert table.by_code(str(tiny_codes.SERTRALINE)) == drug_table().by_code(str(tiny_codes.SERTRALINE))
+    assert table.by_code(str(codes.SERTRALINE)) == drug_table().by_code(str(codes.SERTRALINE))
 
 
 @pytest.mark.parametrize("old", ["RETIRED", "RETIRED_TWICE"])
 def test_a_retired_code_stands_for_what_replaced_it(resolver: Resolver, table: SiteDrugTable, old: str) -> None:
-    found = code(resolver, getattr(tiny_codes, old))
-    assert found.product == str(tiny_codes.TABLET_25)
+    found = code(resolver, getattr(codes, old))
+    assert found.product == str(codes.TABLET_25)
     assert parts(found) == [("zzpramine", Decimal(25), "mg")]
-    assert table.release.current(str(getattr(tiny_codes, old))) == str(tiny_codes.TABLET_25)
+    assert table.release.current(str(getattr(codes, old))) == str(codes.TABLET_25)
 
 
 @pytest.mark.parametrize("old", ["SPLIT", "LOST"])
 def test_a_code_that_was_split_or_has_no_successor_is_not_guessed(resolver: Resolver, old: str) -> None:
-    assert code(resolver, getattr(tiny_codes, old)).status == "not-listed"
+    assert code(resolver, getattr(codes, old)).status == "not-listed"
 
 
 def test_a_brand_with_several_sets_of_ingredients_stands_for_none(resolver: Resolver, table: SiteDrugTable) -> None:
-    assert code(resolver, tiny_codes.FAMILY_BRAND).status == "not-listed"
+    assert code(resolver, codes.FAMILY_BRAND).status == "not-listed"
     assert table.by_name("Zzfamily") is None
-    assert parts(code(resolver, tiny_codes.FAMILY_QQ)) == parts(code(resolver, tiny_codes.BOTH))
+    assert parts(code(resolver, codes.FAMILY_QQ)) == parts(code(resolver, codes.BOTH))
 
 
 @pytest.mark.parametrize(
@@ -133,39 +133,56 @@ def test_exact_names_of_the_release_are_found(resolver: Resolver, name: str, ste
 
 
 def test_a_display_of_another_drug_contradicts_a_code_of_the_release(resolver: Resolver) -> None:
-    assert code(resolver, tiny_codes.TABLET_25, "sertraline 25 MG Oral Tablet").status == "conflict"
-    assert code(resolver, tiny_codes.TABLET_25, "zzpramine 50 MG Oral Tablet").status == "conflict"
+    assert code(resolver, codes.TABLET_25, "sertraline 25 MG Oral Tablet").status == "conflict"
+    assert code(resolver, codes.TABLET_25, "zzpramine 50 MG Oral Tablet").status == "conflict"
 
 
 def test_an_ndc_is_looked_up_exactly_and_an_obsolete_one_is_not_there(table: SiteDrugTable) -> None:
     found = table.release.by_ndc("00000000202")
     assert found is not None
-    assert found.rxcui == str(tiny_codes.ZZPRAM_25)
+    assert found.rxcui == str(codes.ZZPRAM_25)
     for other in ("00000000404", "0000000202", "202", "", "0000000020x", "٠٠٠٠٠٠٠٠٢٠٢"):
         assert table.release.by_ndc(other) is None
 
 
 def test_an_ndc_of_two_different_products_is_no_answer(tmp_path: Path) -> None:
     release = tiny()
-    release.attribute(tiny_codes.BOTH, "NDC", "00000000101")
+    release.attribute(codes.BOTH, "NDC", "00000000101")
     # One in a few is more than a real release has; the limit is held in the tests of refusals.
     for number in range(200):
-        release.attribute(tiny_codes.BOTH, "NDC", f"{number:011d}9"[-11:])
+        release.attribute(codes.BOTH, "NDC", f"{number:011d}9"[-11:])
     assert table_of(release, tmp_path).release.by_ndc("00000000101") is None
 
 
 def test_a_product_of_which_one_component_is_unknown_is_left_out(tmp_path: Path) -> None:
     release = tiny()
     release.concept(9900050, "SCD", "zzpramine 10 MG/ML / sertraline 50 MG Oral Tablet", "O")
-    release.relate(9900050, "consists_of", tiny_codes.ZZ_PER_ML)
+    release.relate(9900050, "consists_of", codes.ZZ_PER_ML)
     release.concept(9900051, "SCD", "zzpramine 10 MG/ML / unheardofin 50 MG Oral Tablet", "O")
-    release.relate(9900051, "consists_of", tiny_codes.ZZ_PER_ML)
+    release.relate(9900051, "consists_of", codes.ZZ_PER_ML)
     table = table_of(release, tmp_path)
     both = table.by_code("9900050")
     # Its relations tell half of it; its name tells all.
     assert both is not None
     assert both.keys == ("zzpramine", "sertraline")
     assert table.by_code("9900051") is None
+
+
+def test_a_pack_of_which_one_content_is_unknown_is_left_out(tmp_path: Path) -> None:
+    release = tiny()
+    release.concept(9900051, "SCD", "unheardofin 50 MG Oral Tablet", "O")
+    release.concept(9900052, "GPCK", "{ } Pack", "O")
+    release.relate(9900052, "contains", codes.TABLET_25, 9900051)
+    assert table_of(release, tmp_path).by_code("9900052") is None
+
+
+def test_a_current_name_wins_over_an_obsolete_one_wherever_it_stands(tmp_path: Path) -> None:
+    release = tiny()
+    release.conso.insert(0, release.conso[0].replace("|zzpramine|", "|oldpramine|").replace("||N|", "||O|"))
+    release.concept(codes.ZZPRAMINE, "IN", "olderpramine", "O")
+    entry = table_of(release, tmp_path).by_code(str(codes.ZZPRAMINE))
+    assert entry is not None
+    assert entry.keys == ("zzpramine",)
 
 
 def test_strengths_of_one_ingredient_add_up_and_combinations_are_an_ingredient_of_their_own(tmp_path: Path) -> None:
@@ -198,11 +215,11 @@ def test_a_strength_that_name_and_attributes_state_differently_is_not_known(
     tmp_path: Path, value: str, expected: tuple[Decimal | None, str | None]
 ) -> None:
     release = tiny()
-    boss(release, tiny_codes.TABLET_25, tiny_codes.COMPONENT_25, value)
+    boss(release, codes.TABLET_25, codes.COMPONENT_25, value)
     for number in range(9900100, 9900250):
         release.concept(number, "SCDC", f"zzpramine {number} MG")
-        release.relate(number, "has_ingredient", tiny_codes.ZZPRAMINE)
-    (part,) = Resolver(table_of(release, tmp_path)).resolve([(RXNORM, str(tiny_codes.TABLET_25), None)], None).parts
+        release.relate(number, "has_ingredient", codes.ZZPRAMINE)
+    (part,) = Resolver(table_of(release, tmp_path)).resolve([(RXNORM, str(codes.TABLET_25), None)], None).parts
     assert (part.ingredient.key, part.strength, part.unit) == ("zzpramine", *expected)
 
 
@@ -223,7 +240,7 @@ def test_a_new_long_acting_injection_is_known_by_its_salt(tmp_path: Path) -> Non
     release.concept(9900081, "SCD", "haloperidol decanoate 200 MG/ML Injection")
     release.relate(9900080, "has_ingredient", 5093)
     release.relate(9900081, "consists_of", 9900080)
-    release.relate(9900081, "has_dose_form", tiny_codes.INJECTION)
+    release.relate(9900081, "has_dose_form", codes.INJECTION)
     found = Resolver(table_of(release, tmp_path)).resolve([(RXNORM, "9900081", None)], None)
     assert found.long_acting_injection
     assert not found.parts[0].daily
