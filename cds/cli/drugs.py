@@ -33,7 +33,7 @@ def why(
     display: Annotated[str | None, typer.Option(help="the display that came with the code")] = None,
     route: Annotated[str | None, typer.Option(help="the route of the order, as text")] = None,
 ) -> None:
-    """Say which drug a code or a text is, and what each step of the ladder said. Exit code 1 when it is not identified."""
+    """Say which drug a code or a text is, and what each step of the ladder said. Exit code 1: not identified."""
     from cds.drugs.resolver import Coding, Resolver
 
     asked = asked.strip()
