@@ -23,10 +23,12 @@ class Contradictions:
     def __init__(self, table: DrugTable) -> None:
         self._table = table
         self._named: dict[tuple[str, ...], frozenset[str]] = {}
+        self._longest: dict[str, int] = {}
         for name, entry in table.names():
             spelled = words(name)
             if 0 < len(spelled) <= _LONGEST_NAME and self._tells(entry):
                 self._named[spelled] = frozenset(entry.keys)
+                self._longest[spelled[0]] = max(len(spelled), self._longest.get(spelled[0], 0))
 
     def _tells(self, entry: Entry) -> bool:
         if entry.tty == "brand":
@@ -39,7 +41,7 @@ class Contradictions:
         found = []
         at = 0
         while at < len(said):
-            for length in range(min(_LONGEST_NAME, len(said) - at), 0, -1):
+            for length in range(min(self._longest.get(said[at], 0), len(said) - at), 0, -1):
                 keys = self._named.get(said[at : at + length])
                 if keys is not None:
                     found.append(keys)

@@ -73,6 +73,7 @@ class Labels:
             # A drug's own name goes before a brand spelled alike.
             if 0 < len(spelled) <= _LONGEST_NAME and (spelled not in self._named or entry.tty == "name"):
                 self._named[spelled] = entry
+        self._sold: dict[frozenset[str], list[tuple[tuple[Strength, ...], Entry]]] = {}
         self._first = frozenset(spelled[0] for spelled in self._named)
 
     def read(self, text: str) -> Label | None:
@@ -198,15 +199,21 @@ class Labels:
             return None
         return drugs or brands.pop()
 
+    def _products(self, families: frozenset[str]) -> list[tuple[tuple[Strength, ...], Entry]]:
+        """The products of these ingredients with their strengths, taken apart once."""
+        found = self._sold.get(families)
+        if found is None:
+            found = self._sold[families] = [(_strengths(e), e) for e in self._table.products_of(families)]
+        return found
+
     def _fitting(self, label: Label, keys: tuple[str, ...]) -> list[Entry]:
         """The products of the table that the whole label describes."""
         if not label.strengths:
             return []
-        table = self._table
         found = [
             entry
-            for entry in table.products_of(frozenset(table.family(key) for key in keys))
-            if _same(_strengths(entry), label.strengths)
+            for strengths, entry in self._products(frozenset(self._table.family(key) for key in keys))
+            if _same(strengths, label.strengths)
             and all(any(part in (entry.form or "") for part in FORMS[w]) for w in label.words if w in FORMS)
         ]
         # A component (SCDC) has no form: it speaks only where no product does.

@@ -64,6 +64,7 @@ class DrugTable:
     """Look-up by code and by exact name. Build it with `drug_table`, or from another folder for a test."""
 
     def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self._classes: dict[tuple[str, str], tuple[str, str, frozenset[str]]] = {}
         for row in rows(folder / "classes.csv"):
             tags = frozenset(filter(None, row["tags"].split("|")))
