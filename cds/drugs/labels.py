@@ -312,6 +312,9 @@ def _same(own: Sequence[Strength], stated: Sequence[Strength]) -> bool:
     """Every stated strength is one of the product's, each once; the order is the writer's."""
     if len(own) != len(stated):
         return False
+    if len(own) == 1:
+        (value, unit), (said, said_unit) = own[0], stated[0]
+        return unit == said_unit and abs(value - said) <= _TOLERANCE * value
     left = list(own)
     for value, unit in stated:
         match = next((s for s in left if s[1] == unit and abs(s[0] - value) <= _TOLERANCE * s[0]), None)

@@ -209,8 +209,11 @@ class Resolver:
         found = self._table.by_name(name)
         if found is not None:
             return found
+        plain = normalize(name)
         for separator in (" / ", "-", " and "):
-            pieces = normalize(name).split(separator)
+            if separator not in plain:
+                continue
+            pieces = plain.split(separator)
             entries = [e for piece in pieces if (e := self._table.by_name(piece)) is not None and e.tty == "name"]
             if 1 < len(pieces) == len(entries):
                 keys = tuple(dict.fromkeys(key for e in entries for key in e.keys))
