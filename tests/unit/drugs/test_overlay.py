@@ -182,8 +182,11 @@ def test_site_codes_of_two_strengths_give_the_drug_without_one(resolver: Resolve
     assert (found.label, found.parts[0].strength) == ("sertraline", None)
 
 
-def test_an_rxnorm_code_outside_the_table_beside_a_site_code_of_a_known_drug_is_a_conflict(resolver: Resolver) -> None:
-    assert resolver.resolve([(RXNORM, "99999999", None), (LOCAL, "SERT50", None)], None).status == "conflict"
+def test_an_rxnorm_code_outside_the_table_beside_a_site_code_is_noted(resolver: Resolver) -> None:
+    # What a code outside the table means is not known: it cannot disagree.
+    found = resolver.resolve([(RXNORM, "99999999", None), (LOCAL, "SERT50", None)], None)
+    assert (found.status, found.step, found.product) == ("identified", "site-table", SERTRALINE_50)
+    assert "not in the table" in found.reason
 
 
 def test_a_code_that_is_not_in_the_site_table_is_left_to_the_name(resolver: Resolver) -> None:
