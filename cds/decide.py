@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from cds.chart.model import Chart
-from cds.engine.explain import unknowns
+from cds.engine.explain import Unknown, UnknownFinder
+from cds.facts.derive import Derived
 from cds.findings import NotEvaluated
 from cds.model import Fact, Hook, Indicator, Match
 from cds.needs import unmet
@@ -40,11 +41,19 @@ class Verdict:
     not_evaluated: tuple[NotEvaluated, ...]
 
 
-def decide(rules: RuleSet, matches: Sequence[Match], facts: Sequence[Fact], chart: Chart, hook: Hook) -> Verdict:
+def unknown_finder(rules: RuleSet) -> UnknownFinder:
+    """Prepare, once for a rule set, the search for fields that are missing and would decide."""
+    return UnknownFinder([level.spec for rule in rules.rules for level in rule.levels if level.spec is not None])
+
+
+def decide(
+    rules: RuleSet, matches: Sequence[Match], derived: Derived, chart: Chart, hook: Hook, *, finder: UnknownFinder
+) -> Verdict:
     """Turn an engine's matches into decisions. A rule that cannot be evaluated is named, never left out."""
     by_spec: dict[str, list[Match]] = defaultdict(list)
     for match in matches:
         by_spec[match.rule].append(match)
+    unknown = finder.find(derived.facts)
     decisions: list[Decision] = []
     evaluated: list[str] = []
     missing: set[tuple[str, str]] = set()
@@ -52,10 +61,11 @@ def decide(rules: RuleSet, matches: Sequence[Match], facts: Sequence[Fact], char
         if hook not in rule.hooks or rule.status not in {"active", "silent"}:
             continue
         lacking = [why for need in rule.needs.to_fire if (why := unmet(need, chart)) is not None]
+        lacking.extend(f"internal: {kind}" for kind in sorted(derived.failed & rule.kinds))
         if lacking:
             missing.update((rule.spec, why) for why in lacking)
             continue
-        found, reasons = _decide_rule(rule, by_spec, facts, chart, hook)
+        found, reasons = _decide_rule(rule, by_spec, unknown, chart, hook)
         decisions.extend(found)
         missing.update((rule.spec, why) for why in reasons)
         if found or not reasons:
@@ -64,7 +74,11 @@ def decide(rules: RuleSet, matches: Sequence[Match], facts: Sequence[Fact], char
 
 
 def _decide_rule(
-    rule: Rule, by_spec: Mapping[str, list[Match]], facts: Sequence[Fact], chart: Chart, hook: Hook
+    rule: Rule,
+    by_spec: Mapping[str, list[Match]],
+    unknown: Mapping[str, Sequence[Unknown]],
+    chart: Chart,
+    hook: Hook,
 ) -> tuple[list[Decision], set[str]]:
     decided: dict[str, Decision] = {}
     reasons: set[str] = set()
@@ -86,7 +100,7 @@ def _decide_rule(
                 else:
                     decided[subject] = decision
     if not decided:
-        reasons.update(_unknown_fields(rule, facts, hook))
+        reasons.update(_unknown_fields(rule, unknown, hook))
     return list(decided.values()), reasons
 
 
@@ -114,14 +128,14 @@ def _at_level(
     return Decision(rule, level, indicator, match, bound, tuple(lowered), not_checked, silent), ()
 
 
-def _unknown_fields(rule: Rule, facts: Sequence[Fact], hook: Hook) -> set[str]:
+def _unknown_fields(rule: Rule, unknown: Mapping[str, Sequence[Unknown]], hook: Hook) -> set[str]:
     """Fields that are not known and would decide: every other comparison of the level holds or is unknown too."""
     known = vocabulary()
     reasons: set[str] = set()
     for level in rule.levels:
         if level.spec is None or hook not in level.hooks:
             continue
-        found = unknowns(level.spec, facts)
+        found = unknown.get(level.spec.id, ())
         by_match: dict[object, bool] = {}
         for u in found:
             field = known.field(u.kind, u.field)

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import datetime as dt
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cds.chart.build import ChartInput, build_chart
 from cds.chart.model import Chart
-from cds.decide import Decision, decide
+from cds.decide import Decision, decide, unknown_finder
 from cds.drugs.overlay import read_overlays
 from cds.drugs.release import site_drug_table
 from cds.drugs.resolver import Resolver
 from cds.drugs.table import drug_table
 from cds.engine import compile_engine, default_engine
 from cds.errors import HookRequestError, RuleError
-from cds.facts.derive import derive
+from cds.facts.derive import Derived, derive
 from cds.fhir.reading import Reading, SearchState
-from cds.findings import Evaluation, Finding, Source
+from cds.findings import Evaluation, Finding, NotEvaluated, Source
 from cds.model import Fact, Hook
 from cds.needs import looked_at, not_identified
 from cds.policy import apply_policy
@@ -26,6 +27,8 @@ from cds.render import detail, summary
 from cds.rules import Deployment, RuleSet, load_rules
 from cds.settings import Settings
 from cds.suggest import suggestions
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,7 @@ class Evaluator:
         drugs = settings.drugs
         table = site_drug_table(drugs.release) if drugs.release is not None else drug_table()
         self.resolver = Resolver(table, overlay=read_overlays(drugs.overlays, table))
+        self._finder = unknown_finder(self.rules)
         self._rank = {rule.spec: -rule.rank for rule in self.rules.rules}
 
     def close(self) -> None:
@@ -85,10 +89,12 @@ class Evaluator:
     def chart(self, call: HookCall, *, today: dt.date) -> Chart:
         """The chart as it is known on `today`."""
         judged = call.draft_refs if call.selected is None else tuple(r for r in call.draft_refs if r in call.selected)
-        source = ChartInput(call.hook, call.reading, call.searches, judged, call.stops, call.encounter)
+        aside = frozenset(call.draft_refs).difference(judged)
+        source = ChartInput(call.hook, call.reading, call.searches, judged, aside, call.stops, call.encounter)
         return build_chart(source, today=today, tz=self.tz, resolver=self.resolver)
 
-    def facts(self, chart: Chart, hook: Hook) -> list[Fact]:
+    def facts(self, chart: Chart, hook: Hook) -> Derived:
+        """Facts of the chart, and the kinds that could not be derived."""
         return derive(chart, hook=hook, parameters=self.rules.shared_values)
 
     def evaluate(self, call: HookCall, *, today: dt.date) -> Evaluation:
@@ -98,11 +104,21 @@ class Evaluator:
         sent nor read.
         """
         chart = self.chart(call, today=today)
-        facts = self.facts(chart, call.hook)
-        verdict = decide(self.rules, self.engine.evaluate(facts), facts, chart, call.hook)
+        derived = self.facts(chart, call.hook)
+        verdict = decide(
+            self.rules, self.engine.evaluate(derived.facts), derived, chart, call.hook, finder=self._finder
+        )
         if not verdict.evaluated and _nothing_known(call):
             raise HookRequestError(412, "neither the patient nor the medications were sent, and they could not be read")
-        findings = [self._finding(d, chart, today) for d in verdict.decisions]
+        findings: list[Finding] = []
+        unwritten: list[NotEvaluated] = []
+        for decision in verdict.decisions:
+            try:
+                findings.append(self._finding(decision, chart, today))
+            except Exception as error:
+                # One rule's text costs only itself; the type alone, for a message could carry a value of the chart.
+                _log.error("finding of %s could not be written: %s", decision.rule.id, type(error).__name__)
+                unwritten.append(NotEvaluated(decision.rule.spec, "internal: card"))
         return Evaluation(
             hook=call.hook,
             today=today,
@@ -112,9 +128,9 @@ class Evaluator:
                 findings, budget=self.settings.card_budgets.for_hook(call.hook), rank=self._rank, drafts=call.draft_refs
             ),
             evaluated=verdict.evaluated,
-            not_evaluated=verdict.not_evaluated,
+            not_evaluated=tuple(dict.fromkeys((*verdict.not_evaluated, *unwritten))),
             ignored_resources=_ignored(call.reading),
-            bad_resources=tuple(sorted(call.reading.bad, key=lambda b: (b.where, b.reason))),
+            bad_resources=tuple(sorted((*call.reading.bad, *chart.unusable), key=lambda b: (b.where, b.reason))),
             medications={
                 status: chart.drugs.get(status, 0)
                 for status in ("identified", "not-listed", "unidentified", "conflict")

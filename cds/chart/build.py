@@ -1,10 +1,10 @@
-"""FHIR records of one patient to a Chart: which records count, when they happened, which drugs they mean (1.2, 1.4, 1.7)."""
+"""FHIR records of one patient to a Chart: which records count, when, and which drugs they mean (1.2, 1.4, 1.7)."""
 
 from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import TypeVar
@@ -18,24 +18,28 @@ from cds.dates import Day, day_of
 from cds.drugs.resolver import Resolver
 from cds.fhir import records as r
 from cds.fhir.reading import Reading, SearchState, normalize_reference
+from cds.findings import BadResource
 from cds.model import Hook
 
 _CLOSED_VERIFICATION = frozenset({"refuted", "entered-in-error", "provisional", "differential", "unconfirmed"})
 _OPEN_STATUS = frozenset({"active", "recurrence", "relapse"})
-_Row = TypeVar("_Row", Order, Fill, Statement, Visit, Booking, Diagnosis, Result, Intolerance)
+_Record = TypeVar("_Record", bound=r.Record)
+_Made = TypeVar("_Made", Order, Fill, Statement, Visit, Booking, Diagnosis, Result, Intolerance)
 
 
 @dataclass(frozen=True, slots=True)
 class ChartInput:
     """What the chart is built from: the records read, how each search went, and what the hook says of them.
 
-    draft_refs: orders being written. stops: charted orders that the same call ends. encounter: the hook's, if any.
+    draft_refs: orders being judged. set_aside: drafts of the call that are not (order-select judges the selected ones);
+    they are no therapy either. stops: charted orders that the same call ends. encounter: the hook's, if any.
     """
 
     hook: Hook
     reading: Reading
     searches: Mapping[str, SearchState]
     draft_refs: tuple[str, ...] = ()
+    set_aside: frozenset[str] = frozenset()
     stops: tuple[str, ...] = ()
     encounter: str | None = None
 
@@ -52,6 +56,7 @@ class Builder:
     unidentified: list[str] = field(default_factory=list)
     dated: list[Day] = field(default_factory=list)
     products: dict[str, r.Medication] = field(default_factory=dict)
+    unusable: list[BadResource] = field(default_factory=list)
 
     def day(self, text: str | None, *, end: bool = False) -> Day | None:
         """Day of a FHIR date; every day up to today also counts towards the length of the record."""
@@ -60,46 +65,55 @@ class Builder:
             self.dated.append(found)
         return found
 
-    def records(self, resource_type: str) -> Iterable[object]:
-        return self.source.reading.records.get(resource_type, ())
+    def locate(self, reference: r.Reference | None) -> str | None:
+        """`Type/id` that a reference means, `urn:uuid:` included."""
+        return self.source.reading.locate(reference.reference) if reference and reference.reference else None
+
+    def each(self, record_type: type[_Record], make: Callable[[Builder, _Record], _Made | None]) -> tuple[_Made, ...]:
+        """What `make` makes of each record of a type, by ref; a record that it cannot take costs only itself."""
+        made: list[_Made] = []
+        for record in self.source.reading.of(record_type):
+            try:
+                found = make(self, record)
+            except (ValueError, TypeError, ArithmeticError, AttributeError, LookupError) as error:
+                self.unusable.append(BadResource(ref(record), f"could not be used ({type(error).__name__})"))
+                continue
+            if found is not None:
+                made.append(found)
+        return tuple(sorted(made, key=lambda row: row.ref))
 
 
 def build_chart(source: ChartInput, *, today: dt.date, tz: ZoneInfo, resolver: Resolver) -> Chart:
     """Build the chart as it is known on `today`. Never raises for what a single record says."""
     b = Builder(source, today.toordinal(), tz, resolver)
-    b.products = {ref(m): m for m in b.records("Medication") if isinstance(m, r.Medication) and m.id}
-    patient = next((p for p in b.records("Patient") if isinstance(p, r.Patient)), None)
-    orders = tuple(
-        o for m in b.records("MedicationRequest") if isinstance(m, r.MedicationRequest) and (o := meds.order(b, m))
-    )
-    fills = tuple(
-        f for m in b.records("MedicationDispense") if isinstance(m, r.MedicationDispense) and (f := meds.fill(b, m))
-    )
-    statements = tuple(
-        s
-        for m in b.records("MedicationStatement")
-        if isinstance(m, r.MedicationStatement) and (s := meds.statement(b, m))
-    )
-    seen = tuple(v for e in b.records("Encounter") if isinstance(e, r.Encounter) and (v := visits.visit(b, e)))
+    b.products = {ref(m): m for m in source.reading.of(r.Medication) if m.id}
+    patient = next(iter(source.reading.of(r.Patient)), None)
+    orders = b.each(r.MedicationRequest, meds.order)
     chart = Chart(
         patient=source.reading.patient_id or (patient.id if patient and patient.id else ""),
         today=b.today,
         birth=patient.birth_date if patient else None,
         deceased=bool(patient and (patient.deceased_boolean or patient.deceased_date_time)),
-        orders=_sorted(orders),
-        fills=_sorted(fills),
-        statements=_sorted(statements),
-        visits=_sorted(seen),
-        bookings=_sorted(visits.bookings(b)),
-        diagnoses=_sorted(_diagnoses(b)),
-        results=_sorted(_results(b)),
-        intolerances=_sorted(_intolerances(b)),
-        reviews=tuple(sorted(visits.reviews(b))),
+        orders=orders,
+        fills=b.each(r.MedicationDispense, meds.fill),
+        statements=b.each(r.MedicationStatement, meds.statement),
+        visits=b.each(r.Encounter, visits.visit),
+        bookings=(
+            *b.each(r.Appointment, visits.appointment),
+            *b.each(r.Encounter, visits.planned),
+            *b.each(r.ServiceRequest, visits.service_request),
+            *b.each(r.Task, visits.task),
+        ),
+        diagnoses=b.each(r.Condition, _diagnosis),
+        results=b.each(r.Observation, _result),
+        intolerances=(*b.each(r.AllergyIntolerance, _allergy), *b.each(r.AdverseEvent, _adverse_event)),
+        reviews=tuple(sorted(review.day for review in b.each(r.Task, visits.review) if review.day is not None)),
         encounter=normalize_reference(f"Encounter/{source.encounter}") if source.encounter else None,
         discharge_list_known=any(o.role == "discharge" for o in orders),
         searches=dict(source.searches),
         unidentified=tuple(sorted(set(b.unidentified))),
         drugs=dict(b.drugs),
+        unusable=tuple(b.unusable),
     )
     # Every date above has been read by now: the length of the record is known only at the end.
     return replace(chart, earliest=min(b.dated, default=None))
@@ -110,54 +124,51 @@ def ref(record: object) -> str:
     return f"{type(record).__name__}/{getattr(record, 'id', None) or 'without-id'}"
 
 
-def _sorted(items: Iterable[_Row]) -> tuple[_Row, ...]:
-    return tuple(sorted(items, key=lambda item: item.ref))
+def _diagnosis(b: Builder, c: r.Condition) -> Diagnosis | None:
+    if _code(c.verification_status) in _CLOSED_VERIFICATION:
+        return None
+    # 10.11: judged by onset, else by the day it was recorded.
+    onset = b.day(c.onset_date_time or (c.onset_period.start if c.onset_period else None))
+    day = onset if onset is not None else b.day(c.recorded_date)
+    groups = condition_groups(c.code)
+    status = _code(c.clinical_status)
+    return Diagnosis(ref(c), groups, day, status is None or status in _OPEN_STATUS) if groups else None
 
 
-def _diagnoses(b: Builder) -> Iterable[Diagnosis]:
-    for c in b.records("Condition"):
-        if not isinstance(c, r.Condition) or _code(c.verification_status) in _CLOSED_VERIFICATION:
-            continue
-        # 10.11: judged by onset, else by the day it was recorded.
-        day = b.day(c.onset_date_time or (c.onset_period.start if c.onset_period else None)) or b.day(c.recorded_date)
-        groups = condition_groups(c.code)
-        if groups:
-            status = _code(c.clinical_status)
-            yield Diagnosis(ref(c), groups, day, status is None or status in _OPEN_STATUS)
+def _result(b: Builder, o: r.Observation) -> Result | None:
+    if o.status in {"entered-in-error", "cancelled", "registered"}:
+        return None
+    day = b.day(o.effective_date_time or (o.effective_period.start if o.effective_period else None) or o.issued)
+    name = result_name(o.code)
+    value = o.value_quantity.value if o.value_quantity else o.value_integer
+    if name is None or day is None or day > b.today or value is None:
+        return None
+    return Result(ref(o), name, Decimal(value), day)
 
 
-def _results(b: Builder) -> Iterable[Result]:
-    for o in b.records("Observation"):
-        if not isinstance(o, r.Observation) or o.status in {"entered-in-error", "cancelled", "registered"}:
-            continue
-        day = b.day(o.effective_date_time or (o.effective_period.start if o.effective_period else None) or o.issued)
-        name = result_name(o.code)
-        value = o.value_quantity.value if o.value_quantity else o.value_integer
-        if name and day is not None and day <= b.today and value is not None:
-            yield Result(ref(o), name, Decimal(value), day)
+def _allergy(b: Builder, a: r.AllergyIntolerance) -> Intolerance | None:
+    if _code(a.verification_status) in {"refuted", "entered-in-error"}:
+        return None
+    return _named_drug(b, ref(a), a.code)
 
 
-def _intolerances(b: Builder) -> Iterable[Intolerance]:
-    for a in b.records("AllergyIntolerance"):
-        if isinstance(a, r.AllergyIntolerance) and _code(a.verification_status) not in {"refuted", "entered-in-error"}:
-            yield from _named_drug(b, ref(a), a.code)
-    for e in b.records("AdverseEvent"):
-        if isinstance(e, r.AdverseEvent):
-            for suspect in e.suspect_entity:
-                target = suspect.instance.reference if suspect.instance else None
-                product = b.products.get(normalize_reference(target)) if target else None
-                if product is not None:
-                    yield from _named_drug(b, ref(e), product.code)
+def _adverse_event(b: Builder, e: r.AdverseEvent) -> Intolerance | None:
+    for suspect in e.suspect_entity:
+        product = b.products.get(b.locate(suspect.instance) or "")
+        found = _named_drug(b, ref(e), product.code) if product is not None else None
+        if found is not None:
+            return found
+    return None
 
 
-def _named_drug(b: Builder, where: str, concept: r.CodeableConcept | None) -> Iterable[Intolerance]:
+def _named_drug(b: Builder, where: str, concept: r.CodeableConcept | None) -> Intolerance | None:
     if concept is None:
-        return
+        return None
     found = b.resolver.resolve([(c.system, c.code, c.display) for c in concept.coding], concept.text)
-    if found.status == "identified":
-        yield Intolerance(
-            where, frozenset(p.ingredient.key for p in found.parts), frozenset(p.ingredient.moiety for p in found.parts)
-        )
+    if found.status != "identified":
+        return None
+    parts = [p.ingredient for p in found.parts]
+    return Intolerance(where, frozenset(i.key for i in parts), frozenset(i.moiety for i in parts))
 
 
 def _code(concept: r.CodeableConcept | None) -> str | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from cds.chart.codes import condition_groups, reason_groups
 from cds.chart.model import Fill, Order, OrderRole, Progress, Setting, Statement
 from cds.dates import Day
-from cds.drugs.dose import DoseStep, last_day, read_dosage, units_per_day
+from cds.drugs.dose import DoseStep, anchor, last_day, read_dosage, units_per_day
 from cds.drugs.model import Medication
 from cds.fhir import records as r
 from cds.fhir.reading import normalize_reference
@@ -19,13 +19,15 @@ if TYPE_CHECKING:
 
 _COUNTED_INTENTS = frozenset({"order", "original-order", "reflex-order", "filler-order", "instance-order"})
 _DAYS_PER = {"d": 1, "day": 1, "days": 1, "wk": 7, "week": 7, "weeks": 7, "mo": 30, "month": 30, "months": 30}
-_ENDED: dict[str, Progress] = {"completed": "ended", "stopped": "stopped", "cancelled": "stopped", "unknown": "ended"}
+_ENDED: dict[str, Progress] = {"completed": "ended", "stopped": "stopped", "cancelled": "cancelled", "unknown": "ended"}
 _LONGEST_SUPPLY = 3660
 
 
 def order(b: Builder, m: r.MedicationRequest) -> Order | None:
     """An order that counts: current, paused, ended or stopped; None for what 1.2 ignores."""
     where = f"MedicationRequest/{m.id or 'without-id'}"
+    if where in b.source.set_aside:
+        return None
     is_draft = where in b.source.draft_refs
     is_stop = where in b.source.stops
     if m.status == "entered-in-error" or m.do_not_perform:
@@ -37,7 +39,7 @@ def order(b: Builder, m: r.MedicationRequest) -> Order | None:
         return None
     setting = _setting(m)
     role: OrderRole = "draft" if is_draft else "chart"
-    encounter = normalize_reference(m.encounter.reference) if m.encounter and m.encounter.reference else None
+    encounter = b.locate(m.encounter)
     if b.source.hook == "encounter-discharge" and not is_draft and setting == "discharge" and m.status == "active":
         here = b.source.encounter
         role = "discharge" if here and encounter == normalize_reference(f"Encounter/{here}") else "chart"
@@ -45,12 +47,12 @@ def order(b: Builder, m: r.MedicationRequest) -> Order | None:
     medication = _medication(
         b, m.medication_codeable_concept, m.medication_reference, m.contained, m.dosage_instruction
     )
-    steps = read_dosage(m.dosage_instruction, b.tz)
     dispense = m.dispense_request
     refills = dispense.number_of_repeats_allowed if dispense and dispense.number_of_repeats_allowed else 0
     quantity = dispense.quantity.value if dispense and dispense.quantity else None
     start = _start(b, m, role)
-    end, recorded_only = _end(b, m, steps, stopped=progress in {"stopped", "ended"}, is_stop=is_stop)
+    steps = _steps(b, m.dosage_instruction, start)
+    end, recorded_only = _end(b, m, steps, stopped=progress in {"stopped", "ended", "cancelled"}, is_stop=is_stop)
     return Order(
         ref=where,
         medication=medication,
@@ -66,9 +68,7 @@ def order(b: Builder, m: r.MedicationRequest) -> Order | None:
         quantity=quantity,
         refills=max(0, int(refills)),
         requester=m.requester.reference if m.requester else None,
-        prior=normalize_reference(m.prior_prescription.reference)
-        if m.prior_prescription and m.prior_prescription.reference
-        else None,
+        prior=b.locate(m.prior_prescription),
         encounter=encounter,
         reasons=frozenset().union(*(condition_groups(c) for c in m.reason_code)),
         stop_reasons=reason_groups([m.status_reason]),
@@ -91,16 +91,16 @@ def fill(b: Builder, m: r.MedicationDispense) -> Fill | None:
     medication = _medication(
         b, m.medication_codeable_concept, m.medication_reference, m.contained, m.dosage_instruction
     )
-    steps = read_dosage(m.dosage_instruction, b.tz)
+    steps = _steps(b, m.dosage_instruction, start)
     quantity = m.quantity.value if m.quantity else None
-    request = next((p.reference for p in m.authorizing_prescription if p.reference), None)
+    request = next((p for p in m.authorizing_prescription if p.reference), None)
     return Fill(
         ref=f"MedicationDispense/{m.id or 'without-id'}",
         medication=medication,
         start=start,
         days=_days(m.days_supply, quantity, steps, medication),
         steps=steps,
-        request=normalize_reference(request) if request else None,
+        request=b.locate(request),
     )
 
 
@@ -117,8 +117,14 @@ def statement(b: Builder, m: r.MedicationStatement) -> Statement | None:
         current=m.status in {"active", "intended"},
         start=start,
         end=end,
-        steps=read_dosage(m.dosage, b.tz),
+        steps=_steps(b, m.dosage, start),
     )
+
+
+def _steps(b: Builder, dosages: Sequence[r.Dosage], start: Day | None) -> tuple[DoseStep, ...]:
+    """Dose steps; those that state only a length are put on the calendar from the start on."""
+    steps = read_dosage(dosages, b.tz)
+    return anchor(steps, start) if start is not None else steps
 
 
 def _progress(status: str | None) -> Progress:
@@ -135,7 +141,8 @@ def _setting(m: r.MedicationRequest) -> Setting:
 
 
 def _start(b: Builder, m: r.MedicationRequest, role: OrderRole) -> Day | None:
-    bounds = [b.day(d.timing.repeat.bounds_period.start) for d in m.dosage_instruction if _has_bounds(d)]
+    periods = [d.timing.repeat.bounds_period for d in m.dosage_instruction if d.timing and d.timing.repeat]
+    bounds = [b.day(p.start) for p in periods if p is not None]
     bounds_start = min((d for d in bounds if d is not None), default=None)
     if role == "draft":
         # 10.5: a draft starts at its bounds when they lie ahead, else today.
@@ -145,10 +152,6 @@ def _start(b: Builder, m: r.MedicationRequest, role: OrderRole) -> Day | None:
     )
     known = [d for d in (b.day(m.authored_on), b.day(validity), bounds_start) if d is not None]
     return max(known, default=None)
-
-
-def _has_bounds(d: r.Dosage) -> bool:
-    return bool(d.timing and d.timing.repeat and d.timing.repeat.bounds_period)
 
 
 def _end(
@@ -183,19 +186,9 @@ def _days(
 
 
 def _units_per_day(steps: Sequence[DoseStep], medication: Medication) -> Decimal | None:
-    """Tablets (or mL) a day at the high end; a dose in mg is divided by the strength of a single-ingredient product."""
-    units = units_per_day(steps, None, high=True)
-    if units is not None or len(medication.parts) != 1:
-        return units
-    part = medication.parts[0]
-    if not steps or part.unit != "mg" or not part.strength or any(s.unit != "mg" for s in steps):
-        return None
-    total = Decimal(0)
-    for step in steps:
-        if step.amount_high is None or step.per_day_high is None:
-            return None
-        total += step.amount_high * step.per_day_high
-    return total / part.strength if len(steps) == 1 else None
+    """Tablets (or mL) a day at the high end; a dose in mg is counted in tablets of a single-ingredient product."""
+    part = medication.parts[0] if len(medication.parts) == 1 else None
+    return units_per_day(steps, None, high=True, part=part)
 
 
 def _medication(
@@ -210,7 +203,7 @@ def _medication(
     if concept is None and reference is not None:
         target = reference.reference or ""
         local = {f"#{m.id}": m for m in contained}
-        product = local.get(target) or b.products.get(normalize_reference(target) if target else "")
+        product = local.get(target) or b.products.get(b.locate(reference) or "")
         concept, text = (product.code if product else None), reference.display
     route = next((d.route.text or next((c.display for c in d.route.coding), None) for d in dosages if d.route), None)
     codings = [(c.system, c.code, c.display) for c in concept.coding] if concept else []

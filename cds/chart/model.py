@@ -11,9 +11,10 @@ from cds.dates import Day
 from cds.drugs.dose import DoseStep
 from cds.drugs.model import Medication
 from cds.fhir.reading import SearchState
+from cds.findings import BadResource
 
 Setting = Literal["outpatient", "discharge", "inpatient"]
-Progress = Literal["current", "paused", "ended", "stopped"]
+Progress = Literal["current", "paused", "ended", "stopped", "cancelled"]
 OrderRole = Literal["chart", "draft", "discharge"]
 
 
@@ -80,7 +81,7 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """An Encounter. kind "contact": in person, by video, at home or by telephone, with a clinician as far as recorded."""
+    """An Encounter. kind "contact": in person, by video, at home or by telephone, with a clinician if any is named."""
 
     ref: str
     kind: Literal["contact", "emergency", "inpatient", "other"]
@@ -156,6 +157,7 @@ class Chart:
     earliest: Day | None = None
     unidentified: tuple[str, ...] = ()
     drugs: Mapping[str, int] = field(default_factory=dict)
+    unusable: tuple[BadResource, ...] = ()
 
     def searched(self, resource_type: str) -> bool:
         """True when absence of this type is evidence: the search succeeded and was read to its end."""

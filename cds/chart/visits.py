@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Literal
 
 from cds.chart.codes import asks_for_follow_up, condition_groups
 from cds.chart.model import Booking, Visit
-from cds.dates import Day
 from cds.fhir import records as r
-from cds.fhir.reading import normalize_reference
 
 if TYPE_CHECKING:
     from cds.chart.build import Builder
@@ -53,41 +50,41 @@ def _clinician_took_part(e: r.Encounter) -> bool:
     return not people or any(t in person for person in people for t in _CLINICIAN_TYPES)
 
 
-def bookings(b: Builder) -> Iterable[Booking]:
-    """Appointments that stand, planned encounters, and requests for a follow-up visit."""
-    for a in b.records("Appointment"):
-        if isinstance(a, r.Appointment) and a.status in {"booked", "pending"}:
-            period = a.requested_period[0].start if a.requested_period else None
-            yield Booking(f"Appointment/{a.id}", b.day(a.start or period), None, b.day(a.created))
-    for e in b.records("Encounter"):
-        if isinstance(e, r.Encounter) and e.status == "planned" and e.period is not None:
-            yield Booking(f"Encounter/{e.id}", b.day(e.period.start), None, None)
-    for s in b.records("ServiceRequest"):
-        if isinstance(s, r.ServiceRequest) and s.status in {"active", "draft"} and asks_for_follow_up(s.code):
-            period = s.occurrence_period.start if s.occurrence_period else None
-            yield _request(b, f"ServiceRequest/{s.id}", s.occurrence_date_time or period, s.encounter, s.authored_on)
-    for t in b.records("Task"):
-        if (
-            isinstance(t, r.Task)
-            and t.status in {"requested", "accepted", "ready", "in-progress"}
-            and asks_for_follow_up(t.code)
-        ):
-            due = t.execution_period.start if t.execution_period else None
-            limit = t.restriction.period.end if t.restriction and t.restriction.period else None
-            yield _request(b, f"Task/{t.id}", due or limit, t.encounter, t.authored_on)
+def appointment(b: Builder, a: r.Appointment) -> Booking | None:
+    """An appointment that stands."""
+    if a.status not in {"booked", "pending"}:
+        return None
+    period = a.requested_period[0].start if a.requested_period else None
+    return Booking(f"Appointment/{a.id}", b.day(a.start or period), None, b.day(a.created))
 
 
-def _request(b: Builder, where: str, when: str | None, encounter: r.Reference | None, authored: str | None) -> Booking:
-    visit_ref = normalize_reference(encounter.reference) if encounter and encounter.reference else None
-    return Booking(where, b.day(when), visit_ref, b.day(authored))
+def planned(b: Builder, e: r.Encounter) -> Booking | None:
+    """A planned encounter is a booking."""
+    if e.status != "planned" or e.period is None:
+        return None
+    return Booking(f"Encounter/{e.id}", b.day(e.period.start), None, None)
 
 
-def reviews(b: Builder) -> Iterable[Day]:
-    """Days on which a risk-benefit review was completed (10.25)."""
-    for t in b.records("Task"):
-        if not isinstance(t, r.Task) or t.status != "completed" or t.code is None:
-            continue
-        if any((c.system, c.code) == _REVIEW for c in t.code.coding):
-            done = b.day((t.execution_period.end if t.execution_period else None) or t.last_modified or t.authored_on)
-            if done is not None:
-                yield done
+def service_request(b: Builder, s: r.ServiceRequest) -> Booking | None:
+    """A request for a follow-up visit."""
+    if s.status not in {"active", "draft"} or not asks_for_follow_up(s.code):
+        return None
+    when = s.occurrence_date_time or (s.occurrence_period.start if s.occurrence_period else None)
+    return Booking(f"ServiceRequest/{s.id}", b.day(when), b.locate(s.encounter), b.day(s.authored_on))
+
+
+def task(b: Builder, t: r.Task) -> Booking | None:
+    """A task that asks for a follow-up visit."""
+    if t.status not in {"requested", "accepted", "ready", "in-progress"} or not asks_for_follow_up(t.code):
+        return None
+    due = t.execution_period.start if t.execution_period else None
+    limit = t.restriction.period.end if t.restriction and t.restriction.period else None
+    return Booking(f"Task/{t.id}", b.day(due or limit), b.locate(t.encounter), b.day(t.authored_on))
+
+
+def review(b: Builder, t: r.Task) -> Booking | None:
+    """A completed risk-benefit review, on the day it was done (10.25)."""
+    if t.status != "completed" or t.code is None or not any((c.system, c.code) == _REVIEW for c in t.code.coding):
+        return None
+    done = b.day((t.execution_period.end if t.execution_period else None) or t.last_modified or t.authored_on)
+    return Booking(f"Task/{t.id}", done, None, None) if done is not None else None

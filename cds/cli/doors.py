@@ -35,4 +35,4 @@ class EngineDoor:
         """Derived facts of a case."""
         evaluator = self.evaluator(case.time_zone)
         call = read_call(case.request, cast(Hook, case.hook))
-        return evaluator.facts(evaluator.chart(call, today=case.today), cast(Hook, case.hook))
+        return evaluator.facts(evaluator.chart(call, today=case.today), cast(Hook, case.hook)).facts

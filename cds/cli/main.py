@@ -97,6 +97,7 @@ def run_cases(
     cases: Annotated[Path | None, typer.Argument(help="a case file or folder; default: the shipped cases")] = None,
     k: Annotated[str, typer.Option("-k", help="only cases whose rule or name contains this")] = "",
     engine: Annotated[Literal["direct", "verified", "durable"], typer.Option(help="which engine decides")] = "direct",
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="only failures and the total")] = False,
     output: FormatOption = "text",
 ) -> None:
     """Run the case files of the rules."""
@@ -120,7 +121,7 @@ def run_cases(
         outcomes = run(chosen, door, rules=rules, facts=door.facts)
     except CdsError as error:
         raise _fail(error) from None
-    typer.echo(outcomes_json(outcomes) if output == "json" else outcomes_text(outcomes))
+    typer.echo(outcomes_json(outcomes) if output == "json" else outcomes_text(outcomes, quiet=quiet))
     if not outcomes:
         raise _fail("no case was run")
     raise typer.Exit(1 if any(not o.passed and not o.case.known_gap for o in outcomes) else 0)

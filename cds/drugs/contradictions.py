@@ -11,7 +11,9 @@ from cds.drugs.table import DrugTable, Entry
 # Rounding over the years moved strengths in RxNorm names by up to one part in a hundred (312 to 310 MG/ML).
 _TOLERANCE = Decimal("0.01")
 # Named in many products that have nothing to do with psychiatry, and too common in brand names to prove anything.
-_INCIDENTAL = frozenset({"OTHER", "ANTIHISTAMINE", "COUGH", "CAFFEINE", "SUPPLEMENT", "SMOKING"})
+_INCIDENTAL = frozenset(
+    {"OTHER", "ANTIHISTAMINE", "COUGH", "CAFFEINE", "SUPPLEMENT", "SMOKING", "NSAID", "SYMPATHOMIMETIC"}
+)
 _LONGEST_NAME = 6
 
 
@@ -68,8 +70,8 @@ class Contradictions:
         stated = stated_strengths(display)
         if not stated:
             return False
-        if entry.tty in {"IN", "PIN"}:
-            return True
+        if entry.tty in {"IN", "PIN", "MIN", "BN", "SBDG"}:
+            return bool(stated - stated_strengths(entry.name))
         own = set(stated_strengths(entry.name))
         for part in self._table.parts(entry, route=entry.route):
             if part.strength is not None and part.unit is not None:

@@ -12,6 +12,7 @@ from typing import Any
 from cds.drugs.composition import fingerprint
 from cds.drugs.model import Ingredient
 from cds.drugs.names import normalize
+from cds.drugs.ndc import Package
 from cds.drugs.rrf import ReleaseError
 from cds.drugs.table import DrugTable, Entry
 from cds.shipped import shipped
@@ -97,6 +98,12 @@ class SiteDrugTable(DrugTable):
     def by_name(self, name: str) -> Entry | None:
         return super().by_name(name) or self.release.by_name(name)
 
+    def by_ndc(self, ndc11: str) -> tuple[Entry, Package] | None:
+        held = super().by_ndc(ndc11)
+        if held is None and (entry := self.release.by_ndc(ndc11)) is not None:
+            return entry, Package(ndc11, "rxnorm", rxcui=entry.rxcui)
+        return held
+
     def ingredient(self, key: str, *, extended: bool = False, route: str | None = None) -> Ingredient:
         found = super().ingredient(key, extended=extended, route=route)
         if found.rxcui is None and (rxcui := self._code_of(key)) is not None:
@@ -104,7 +111,7 @@ class SiteDrugTable(DrugTable):
         return found
 
     def has_codes(self, key: str) -> bool:
-        return super().has_codes(key) or self._code_of(key) is not None
+        return super().has_codes(key) or (self._code_of(key) is not None and not self.is_somatic(key))
 
     def _code_of(self, key: str) -> str | None:
         if key not in self._site_ingredients:

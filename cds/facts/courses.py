@@ -18,7 +18,7 @@ from cds.model import Fact
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How and when a course ends. how: stopped (in the same call), stated (bounds), tapered, supply (nothing left to fill)."""
+    """How and when a course ends. how: stopped (in the call), stated (bounds), tapered, supply (nothing left)."""
 
     how: str
     day: Day
@@ -76,10 +76,13 @@ def current_courses(c: Context) -> Iterator[Course]:
 
 
 def _endings(c: Context, now: tuple[Supply, ...], orders: tuple[Order, ...]) -> Iterator[Ending]:
-    open_orders = [o for o in orders if o.progress == "current"]
-    stopped = [o for o in orders if o.progress == "stopped"]
+    # 10.3: a draft whose priorPrescription names an order replaces it.
+    replaced = {d.prior: d.start for d in c.chart.orders if d.role == "draft" and d.prior is not None}
+    open_orders = [o for o in orders if o.progress == "current" and o.ref not in replaced]
+    stopped = [o for o in orders if o.progress == "stopped" or o.ref in replaced]
     if stopped and not open_orders:
-        yield Ending("stopped", max(o.end if o.end is not None else c.today for o in stopped))
+        ends = [replaced.get(o.ref, o.end) for o in stopped]
+        yield Ending("stopped", max(day if day is not None else c.today for day in ends))
         return
     if open_orders and all(o.end is not None for o in open_orders):
         last = max(o.end for o in open_orders if o.end is not None)

@@ -2,20 +2,50 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
+from dataclasses import dataclass
+from types import ModuleType
 
 from cds.chart.model import Chart
 from cds.facts import follow_up, orders, pairs, patient, trials
 from cds.facts.context import Context
 from cds.model import Fact, Hook
 
-_MODULES = (patient, orders, pairs, trials, follow_up)
+_log = logging.getLogger(__name__)
+# Which module makes which kinds: a module that fails takes only its own kinds with it.
+_MODULES: tuple[tuple[ModuleType, frozenset[str]], ...] = (
+    (patient, frozenset({"patient", "gate", "diagnosis", "risk", "exposure", "intolerance"})),
+    (orders, frozenset({"order", "as_needed"})),
+    (pairs, frozenset({"pair", "planned_end", "overlap"})),
+    (trials, frozenset({"trial", "stop_reason", "switch"})),
+    (follow_up, frozenset({"treatment_start", "contact", "emergency_visit", "booking"})),
+)
 
 
-def derive(chart: Chart, *, hook: Hook, parameters: Mapping[str, float]) -> list[Fact]:
-    """Every fact of the vocabulary that holds for this chart on its day, sorted by ref.
+@dataclass(frozen=True, slots=True)
+class Derived:
+    """facts: sorted by ref. failed: kinds that could not be derived; a rule that reads one is not evaluated."""
+
+    facts: list[Fact]
+    failed: frozenset[str]
+
+
+def derive(chart: Chart, *, hook: Hook, parameters: Mapping[str, float]) -> Derived:
+    """Every fact of the vocabulary that holds for this chart on its day.
 
     parameters: shared parameters of `rules/_parameters.yaml` by name.
+    A defect in one module costs its kinds and nothing else: the other rules still answer.
     """
     context = Context(chart, hook, parameters)
-    return sorted((f for module in _MODULES for f in module.facts(context)), key=lambda f: f.ref)
+    facts: list[Fact] = []
+    failed: set[str] = set()
+    for module, kinds in _MODULES:
+        try:
+            facts.extend(module.facts(context))
+        except Exception as error:
+            # Only the type: a message could carry a value of the chart.
+            _log.error("facts of %s could not be derived: %s", module.__name__, type(error).__name__)
+            failed |= kinds
+    facts = [f for f in facts if f.kind not in failed]
+    return Derived(sorted(facts, key=lambda f: f.ref), frozenset(failed))

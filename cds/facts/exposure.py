@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -83,13 +84,13 @@ def episodes(rows: Sequence[Supply], *, grace: int, bridged: Sequence[Interval] 
 
 
 def runs_where(rows: Sequence[Supply], last: Day, holds: Callable[[Day], bool], first: Day) -> tuple[Interval, ...]:
-    """Covered days in [first, last] on which `holds`, as intervals. `holds` is asked once per stretch of equal dosing."""
+    """Covered days in [first, last] on which `holds`, as intervals; asked once per stretch of equal dosing."""
     found: list[Interval] = []
     covered = union((s.start, s.end) for s in rows)
     edges = sorted({e for s in rows for e in (s.start, s.end + 1, *_step_edges(s))})
     for start, end in covered:
         points = [start, *(e for e in edges if start < e <= end), end + 1]
-        for a, b in zip(points, points[1:], strict=False):
+        for a, b in itertools.pairwise(points):
             lo, hi = max(a, first), min(b - 1, last)
             if lo <= hi and holds(a):
                 found.append((lo, hi))
@@ -105,7 +106,7 @@ def _step_edges(supply: Supply) -> Iterable[Day]:
 
 
 def overlap_runs(a: Episode, b: Episode, *, grace: int) -> list[tuple[Interval, int]]:
-    """Runs of days on which both are covered: ((first, last), days). Gaps up to `grace` are bridged, not counted (1.4)."""
+    """Runs of days on which both are covered: ((first, last), days). Gaps within `grace` are bridged, not counted."""
     both: list[Interval] = []
     i = j = 0
     while i < len(a.covered) and j < len(b.covered):

@@ -73,7 +73,9 @@ def _other_starts(c: Context) -> Iterator[Fact]:
             if name and not s.prn and not c.is_adjunct(s):
                 groups.setdefault(name, []).append(s)
     for name, rows in sorted(groups.items()):
-        found = episodes(sorted(rows, key=lambda s: (s.start, s.end)), grace=int(c.p["grace_mood"]), bridged=c.stays)
+        found = episodes(
+            sorted(rows, key=lambda s: (s.start, s.end)), grace=c.grace(rows[0].part.ingredient), bridged=c.stays
+        )
         yield from _starts(c, found, kind=name, purpose="other-psychotropic")
 
 

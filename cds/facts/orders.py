@@ -58,12 +58,16 @@ def facts(c: Context) -> Iterator[Fact]:
             has_end=order.end is not None or auth is not None,
         )
         if prn:
-            yield from _as_needed(order, ref, auth)
+            yield from _as_needed(order, part, ref, auth)
 
 
-def _as_needed(order: Order, ref: str, auth: int | None) -> Iterator[Fact]:
+def _as_needed(order: Order, part: DrugPart, ref: str, auth: int | None) -> Iterator[Fact]:
     """Administrations, not tablets (B-01, 10.24): total = quantity × (1 + refills) ÷ units an administration."""
-    total = administrations(order.quantity * (1 + order.refills), order.steps) if order.quantity is not None else None
+    total = (
+        administrations(order.quantity * (1 + order.refills), order.steps, part=part)
+        if order.quantity is not None
+        else None
+    )
     rate = None if total is None or not auth else total * 28 / Decimal(auth)
     yield fact(
         "as_needed",

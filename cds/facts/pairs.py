@@ -138,15 +138,21 @@ def _pair(c: Context, order: Order, new: Side, old: Side, course: Course) -> Fac
         start=c.rel(start),
         new_days=order.authorised_days,
         new_refills=order.refills,
-        old_since=c.rel(min(s.start for s in course.supplies)),
+        old_since=c.rel(_since(c, course)),
         old_until=None if any(s.open_ended for s in course.supplies) else c.rel(max(s.end for s in course.supplies)),
         old_dose=old.mg,
         new_dose=new.mg,
         tricyclic_dose=next((s.mg for s in (new, old) if s.part.ingredient.class_group == "TCA"), None),
-        combined_equivalent_percent=_combined_percent(c, order, new.part, course, start, last)
+        combined_equivalent_percent=_combined_percent(order, new.part, course, start, last)
         if kind.group == "benzodiazepine"
         else None,
     )
+
+
+def _since(c: Context, course: Course) -> Day:
+    """First day of the episode that the current use belongs to, not of its latest fill."""
+    first = min(s.start for s in course.supplies)
+    return max((e.start for e in c.by_ingredient[course.part.ingredient.key] if e.start <= first), default=first)
 
 
 def _last_common_day(order: Order, course: Course) -> Day | None:
@@ -163,9 +169,7 @@ def _last_common_day(order: Order, course: Course) -> Day | None:
     return last if last >= start else None
 
 
-def _combined_percent(
-    c: Context, order: Order, part: DrugPart, course: Course, start: Day, last: Day | None
-) -> Decimal | None:
+def _combined_percent(order: Order, part: DrugPart, course: Course, start: Day, last: Day | None) -> Decimal | None:
     """Highest diazepam-equivalent of both on any common day, in % of the old drug's before the change.
 
     Both columns are worked out and the larger rise decides (1.6). None: no common day, or a dose is unknown.

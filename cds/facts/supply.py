@@ -63,7 +63,7 @@ def weakest(confidences: Iterable[Confidence]) -> Confidence:
 
 
 def supplies(chart: Chart, *, stale_days: int) -> dict[str, list[Supply]]:
-    """Supply by ingredient key, by start. Inpatient orders, rescue forms and topical products are left out (1.2, 1.3.4)."""
+    """Supply by ingredient key, by start; without inpatient orders, rescue forms, topical products (1.2, 1.3.4)."""
     by_request, loose = _fills_of(chart)
     denied = {i for s in chart.statements if not s.taken for i in _ingredients(s.medication)}
     found: list[Supply] = []
@@ -133,9 +133,9 @@ def is_stale(chart: Chart, order: Order, stale_days: int) -> bool:
 
 def _of_order(chart: Chart, order: Order, fills: Sequence[Fill], stale_days: int) -> Iterable[Supply]:
     start = order.start
-    if start is None or (
-        order.progress == "stopped" and order.start is not None and order.end is not None and order.end < start
-    ):
+    if start is None or (order.progress == "cancelled" and not fills):
+        return  # cancelled before it was dispensed: never taken (10.10)
+    if order.progress == "stopped" and order.start is not None and order.end is not None and order.end < start:
         return
     active = order.progress == "current"
     days = order.authorised_days
@@ -231,7 +231,9 @@ def concurrent(a: Supply, b: Supply, first_fills: Mapping[str, tuple[Day, Day]])
     """
     if a.product == b.product or not (a.request_active and b.request_active):
         return False
-    if a.request is not None and a.request in (b.request, b.prior) or b.request is not None and b.request == a.prior:
+    if (a.request is not None and a.request in (b.request, b.prior)) or (
+        b.request is not None and b.request == a.prior
+    ):
         return False
     if abs(a.start - b.start) <= CONCURRENT_START_DAYS:
         return True

@@ -90,6 +90,12 @@ class Rule:
     path: str
     signed_off: bool = False
 
+    @property
+    def kinds(self) -> frozenset[str]:
+        """Fact kinds that any level reads."""
+        specs = [s for lv in self.levels for s in (lv.spec, *(low.spec for low in lv.lowerings)) if s is not None]
+        return frozenset(p.kind for s in specs for p in (*s.patterns, *s.unless))
+
 
 @dataclass(frozen=True, slots=True)
 class RuleSet:

@@ -4,15 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-from pathlib import Path
 
 import pytest
 
-ROOT = str(Path(__file__).resolve().parents[2])
-if ROOT not in sys.path:
-    sys.path.insert(0, ROOT)
-
-from tests.conftest import missing  # noqa: E402
+from tests.conftest import missing
 
 
 @pytest.fixture(scope="session")

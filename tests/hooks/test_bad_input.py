@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 import requests
-from conftest import MAX_BODY_BYTES, RunningService
+
+from tests.hooks.service import MAX_BODY_BYTES, RunningService
 
 Build = Callable[..., dict[str, Any]]
 SIGN = "psychmed-order-sign"

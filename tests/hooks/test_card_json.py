@@ -10,7 +10,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from invariants import check_response
 
 from cds.evaluate import HookCall
 from cds.findings import Action, BadResource, Disposition, Evaluation, Finding, NotEvaluated, Source, Suggestion
@@ -18,6 +17,7 @@ from cds.model import Indicator
 from cds.shipped import table
 from hooks.cards import one_line, override_reasons, response_json
 from hooks.request import read_call
+from tests.hooks.invariants import check_response
 
 DRAFT = {
     "resourceType": "MedicationRequest",

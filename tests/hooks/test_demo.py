@@ -9,10 +9,10 @@ import subprocess
 import sys
 
 import pytest
-from conftest import ROOT
 
 from cds.shipped import shipped
 from hooks.demo import SCENES, WIDTH, card_lines, dated
+from tests.hooks.service import ROOT
 
 
 def test_the_demo_brings_its_three_cards_and_ends_well() -> None:

@@ -8,9 +8,9 @@ from urllib.parse import parse_qs
 
 import pytest
 import requests
-from conftest import RunningService
 
 from hooks.discovery import discovery_document
+from tests.hooks.service import RunningService
 
 SERVICES: list[dict[str, Any]] = discovery_document()["services"]
 TEMPLATES = [(s["id"], key, text) for s in SERVICES for key, text in s["prefetch"].items()]

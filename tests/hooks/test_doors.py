@@ -1,4 +1,4 @@
-"""One house, three doors: every case gives byte-equal findings over HTTP, by `psychmed check`, and by `psychmed test`."""
+"""One house, three doors: byte-equal findings over HTTP, by `psychmed check` and by `psychmed test`."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Any
 
 import orjson
 import pytest
-from conftest import ROOT, running
-from invariants import check_response
 
 from cds.authoring.cases import Case, case_files, read_cases
 from cds.cli.doors import EngineDoor
 from cds.shipped import shipped
+from tests.hooks.invariants import check_response
+from tests.hooks.service import ROOT, running
 
 CASES = [c for f in case_files(shipped("fixtures/cases")) for c in read_cases(f)]
 DAYS = sorted({c.today for c in CASES})

@@ -16,7 +16,6 @@ from typing import Any
 
 import pytest
 import requests
-from conftest import ROOT, RunningService, running
 from starlette.requests import Request
 
 from cds.errors import HookRequestError
@@ -25,6 +24,7 @@ from hooks.body import read_body
 from hooks.clock import today_at
 from hooks.guard import LastResort
 from hooks.serve import ServeError, is_loopback, reserve_port, serve
+from tests.hooks.service import ROOT, RunningService, running
 
 ORIGIN = "https://ehr.example.org"
 SIGN = "psychmed-order-sign"

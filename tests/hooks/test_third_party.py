@@ -20,8 +20,9 @@ from typing import Any
 
 import pytest
 import requests
-from conftest import RunningService
-from invariants import check_response
+
+from tests.hooks.invariants import check_response
+from tests.hooks.service import RunningService
 
 TABLE = """
 ahrq-cql-services/

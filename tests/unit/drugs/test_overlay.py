@@ -14,7 +14,7 @@ from cds.errors import CdsError
 from cds.evaluate import Evaluator
 from cds.settings import SettingsError, load_settings
 from tests.unit.drugs import rrf_release as codes
-from tests.unit.drugs.rrf_release import load, tiny
+from tests.unit.drugs.rrf_release import load, table_of, tiny
 
 SNOMED, ATC, LOCAL = "http://snomed.info/sct", "http://www.whocc.no/atc", "urn:example:pharmacy"
 RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
@@ -162,8 +162,8 @@ def test_an_ingredient_row_gives_the_ingredient_without_a_strength(resolver: Res
 
 
 def test_rxnorm_comes_before_the_site_table(resolver: Resolver) -> None:
-    found = resolver.resolve([(LOCAL, "SERT50", None), (RXNORM, "312938", None)], None)
-    assert (found.step, found.product) == ("rxnorm", "312938")
+    found = resolver.resolve([(LOCAL, "SERT50", None), (RXNORM, SERTRALINE_50, None)], None)
+    assert (found.step, found.product) == ("rxnorm", SERTRALINE_50)
 
 
 def test_site_codes_that_disagree_are_a_conflict(resolver: Resolver) -> None:
@@ -176,15 +176,18 @@ def test_site_codes_of_two_strengths_give_the_drug_without_one(resolver: Resolve
     assert (found.label, found.parts[0].strength) == ("sertraline", None)
 
 
-def test_an_rxnorm_code_outside_the_table_beside_a_site_code_of_a_known_drug_is_a_conflict(resolver: Resolver) -> None:
-    assert resolver.resolve([(RXNORM, "99999999", None), (LOCAL, "SERT50", None)], None).status == "conflict"
-
-
 def test_a_code_that_is_not_in_the_site_table_is_left_to_the_name(resolver: Resolver) -> None:
     assert resolver.resolve([(LOCAL, "OTHER", None)], "fluoxetine").step == "name-ingredient"
 
 
 SETTINGS = "time_zone: UTC\nengine: direct\n"
+
+
+def test_an_ingredient_that_only_the_release_knows_may_stand_in_an_overlay(tmp_path: Path) -> None:
+    table = table_of(tiny(), tmp_path)
+    overlay = read_overlays([write(tmp_path, "system,code,ingredient\natc,X1,zzpramine|Qqsprin\n")], table)
+    found = Resolver(table, overlay=overlay).resolve([(ATC, "X1", None)], None)
+    assert (found.step, found.label) == ("site-table", "zzpramine/qqsprin")
 
 
 def test_the_settings_bring_release_and_overlays_into_the_evaluator(tmp_path: Path) -> None:

@@ -1,0 +1,110 @@
+"""What the commands print and with which code they end."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import orjson
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+BUNDLE = ROOT / "fixtures/bundles/follow_up_gap.json"
+
+
+def psychmed(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith("PSYCHMED_")}
+    return subprocess.run(
+        [sys.executable, "-m", "cds.cli.main", *arguments],
+        cwd=ROOT,
+        env={**inherited, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+ZONE = {"PSYCHMED_TIME_ZONE": "America/New_York"}
+
+
+def test_check_of_a_bundle_finds_the_gap_and_ends_with_1() -> None:
+    done = psychmed("check", str(BUNDLE), "--today", "2026-03-02", **ZONE)
+    assert done.returncode == 1
+    assert "warning  D-01" in done.stdout
+
+
+def test_check_the_day_after_the_start_finds_nothing_and_ends_with_0() -> None:
+    done = psychmed("check", str(BUNDLE), "--today", "2026-01-29", **ZONE)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "no finding" in done.stdout
+
+
+def test_check_without_a_time_zone_says_what_to_set() -> None:
+    done = psychmed("check", str(BUNDLE))
+    assert done.returncode == 2
+    assert "time_zone" in done.stderr
+
+
+def test_check_of_an_export_groups_the_lines_by_patient(tmp_path: Path) -> None:
+    resources = [entry["resource"] for entry in json.loads(BUNDLE.read_text())["entry"]]
+    for kind in {r["resourceType"] for r in resources}:
+        rows = [orjson.dumps(r) for r in resources if r["resourceType"] == kind]
+        other = orjson.dumps({"resourceType": kind, "id": "x", "subject": {"reference": "Patient/somebody-else"}})
+        (tmp_path / f"{kind}.ndjson").write_bytes(b"\n".join(rows if kind == "Patient" else [*rows, other]) + b"\n")
+    done = psychmed("check", str(tmp_path), "--today", "2026-03-02", "--format", "json", **ZONE)
+    by_chart = {row["chart"]: row["evaluation"] for row in json.loads(done.stdout)}
+    assert set(by_chart) == {"case-patient", "somebody-else"}
+    assert [f["spec"] for f in by_chart["case-patient"]["findings"]] == ["D-01"]
+    assert by_chart["somebody-else"]["findings"] == []
+
+
+@pytest.mark.parametrize("text", ["[]", "{}", "not json", '{"resourceType": "Patient"}'])
+def test_check_of_something_else_ends_with_2_and_does_not_echo_it(text: str, tmp_path: Path) -> None:
+    (tmp_path / "odd.json").write_text(text)
+    done = psychmed("check", str(tmp_path / "odd.json"), **ZONE)
+    assert done.returncode == 2
+    assert "odd.json: " in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_failing_case_shows_what_came_and_the_near_miss_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "wrong.yaml").write_text(
+        "rule: benzodiazepine-new-order\nspec: B-01\ntoday: 2026-03-02\nhook: order-sign\n"
+        "cases:\n  - name: four weeks\n    add:\n      - patient: {age: 45}\n"
+        "      - draft d1: {drug: lorazepam 0.5, take: 1, times: 2, days: 28d}\n    expect: warning\n"
+    )
+    done = psychmed("test", str(tmp_path / "wrong.yaml"))
+    assert done.returncode == 1
+    assert "FAIL  four weeks" in done.stdout
+    assert "expected warning, got silent" in done.stdout
+    assert "authorised_days is more than" in done.stdout
+    assert "-> was 28   [rules/benzodiazepine_new_order.yaml:" in done.stdout
+
+
+def test_a_case_that_cannot_be_read_is_named_with_its_place(tmp_path: Path) -> None:
+    (tmp_path / "odd.yaml").write_text(
+        "rule: benzodiazepine-new-order\nspec: B-01\ntoday: 2026-03-02\nhook: order-sign\n"
+        "cases:\n  - name: odd\n    add: [draft d1: {drug: lorazepan 0.5}]\n    expect: silent\n"
+    )
+    done = psychmed("test", str(tmp_path / "odd.yaml"))
+    assert done.returncode == 2
+    assert "odd.yaml:6:5: R202" in done.stderr
+
+
+def test_lint_in_json_has_place_code_and_hint(tmp_path: Path) -> None:
+    (tmp_path / "bad.yaml").write_text("schema: cds-rule/1\nid: bad\n")
+    done = psychmed("lint", str(tmp_path / "bad.yaml"), "--format", "json")
+    assert done.returncode == 1
+    rows = json.loads(done.stdout)
+    assert {"path", "line", "column", "code", "message", "hint"} == set(rows[0])
+
+
+def test_engines_names_both_and_the_default() -> None:
+    done = psychmed("engines", "--format", "json")
+    states = json.loads(done.stdout)
+    assert states["direct"] == "works"
+    assert states["default"] == ("verified" if states["durable"] == "works" else "direct")
