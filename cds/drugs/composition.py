@@ -19,7 +19,16 @@ from cds.drugs.table import DrugTable, rows
 
 _RESCUE_ROUTES = frozenset({"rectal", "nasal", "buccal"})
 # What a compiled release depends on: when one of these changes, the release is compiled anew.
-_COMPILED_BY = ("ingredients.csv", "names.csv", "combinations.csv", "salt_factors.csv", "products.csv")
+_COMPILED_BY = (
+    "ingredients.csv",
+    "names.csv",
+    "brands.csv",
+    "classes.csv",
+    "combinations.csv",
+    "salt_factors.csv",
+    "products.csv",
+    "other_products.csv",
+)
 
 
 class Line(NamedTuple):

@@ -152,8 +152,9 @@ class Resolver:
         if _is_code(meant):
             return self._table.by_code(meant)
         keys = tuple(key.strip().lower() for key in meant.split("|"))
-        known = set(self._table.ingredient_keys())
-        return Entry("name", keys, tuple(f"{key}=" for key in keys), name=meant) if known.issuperset(keys) else None
+        # By name, for the keys of a site's release are looked up and never listed.
+        known = all((e := self._table.by_name(key)) is not None and e.keys == (key,) for key in keys)
+        return Entry("name", keys, tuple(f"{key}=" for key in keys), name=meant) if known else None
 
     def _by_code(
         self, known: list[_Known], names: list[str], route: str | None, told: list[str], *, some_unknown: bool
@@ -209,11 +210,8 @@ class Resolver:
         found = self._table.by_name(name)
         if found is not None:
             return found
-        plain = normalize(name)
         for separator in (" / ", "-", " and "):
-            if separator not in plain:
-                continue
-            pieces = plain.split(separator)
+            pieces = normalize(name).split(separator)
             entries = [e for piece in pieces if (e := self._table.by_name(piece)) is not None and e.tty == "name"]
             if 1 < len(pieces) == len(entries):
                 keys = tuple(dict.fromkeys(key for e in entries for key in e.keys))

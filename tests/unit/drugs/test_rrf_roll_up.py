@@ -145,6 +145,12 @@ def test_an_ndc_is_looked_up_exactly_and_an_obsolete_one_is_not_there(table: Sit
         assert table.release.by_ndc(other) is None
 
 
+def test_an_ndc_of_the_release_resolves_with_or_without_hyphens(resolver: Resolver) -> None:
+    for ndc in ("00000000202", "00000-0002-02"):
+        found = resolver.resolve([("http://hl7.org/fhir/sid/ndc", ndc, None)], None)
+        assert (found.step, found.product) == ("ndc", str(codes.ZZPRAM_25))
+
+
 def test_an_ndc_of_two_different_products_is_no_answer(tmp_path: Path) -> None:
     release = tiny()
     release.attribute(codes.BOTH, "NDC", "00000000101")
