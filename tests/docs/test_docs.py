@@ -18,7 +18,6 @@ TEXT = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
 ELSEWHERE = {
     "make demo": "tests/hooks/test_demo.py",
     "make test": ".ci/run",
-    "psychmed drugs load --rrf RxNorm_full_11032025/rrf --settings site.yaml": "tests/unit/drugs/test_rrf_command.py",
 }
 
 
