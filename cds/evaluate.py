@@ -91,7 +91,8 @@ class Evaluator:
         judged = call.draft_refs if call.selected is None else tuple(r for r in call.draft_refs if r in call.selected)
         aside = frozenset(call.draft_refs).difference(judged)
         source = ChartInput(call.hook, call.reading, call.searches, judged, aside, call.stops, call.encounter)
-        return build_chart(source, today=today, tz=self.tz, resolver=self.resolver)
+        bare = self.settings.drugs.bare_counts
+        return build_chart(source, today=today, tz=self.tz, resolver=self.resolver, bare_counts=bare)
 
     def facts(self, chart: Chart, hook: Hook) -> Derived:
         """Facts of the chart, and the kinds that could not be derived."""

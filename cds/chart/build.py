@@ -52,6 +52,7 @@ class Builder:
     today: Day
     tz: ZoneInfo
     resolver: Resolver
+    bare_counts: bool
     drugs: Counter[str] = field(default_factory=Counter)
     unidentified: list[str] = field(default_factory=list)
     dated: list[Day] = field(default_factory=list)
@@ -83,9 +84,14 @@ class Builder:
         return tuple(sorted(made, key=lambda row: row.ref))
 
 
-def build_chart(source: ChartInput, *, today: dt.date, tz: ZoneInfo, resolver: Resolver) -> Chart:
-    """Build the chart as it is known on `today`. Never raises for what a single record says."""
-    b = Builder(source, today.toordinal(), tz, resolver)
+def build_chart(
+    source: ChartInput, *, today: dt.date, tz: ZoneInfo, resolver: Resolver, bare_counts: bool = False
+) -> Chart:
+    """Build the chart as it is known on `today`. Never raises for what a single record says.
+
+    bare_counts: the site's doses without a unit count pieces (tablets, capsules); else such a dose is unknown.
+    """
+    b = Builder(source, today.toordinal(), tz, resolver, bare_counts)
     b.products = {ref(m): m for m in source.reading.of(r.Medication) if m.id}
     patient = next(iter(source.reading.of(r.Patient)), None)
     orders = b.each(r.MedicationRequest, meds.order)

@@ -123,7 +123,7 @@ def statement(b: Builder, m: r.MedicationStatement) -> Statement | None:
 
 def _steps(b: Builder, dosages: Sequence[r.Dosage], start: Day | None) -> tuple[DoseStep, ...]:
     """Dose steps; those that state only a length are put on the calendar from the start on."""
-    steps = read_dosage(dosages, b.tz)
+    steps = read_dosage(dosages, b.tz, bare_counts=b.bare_counts)
     return anchor(steps, start) if start is not None else steps
 
 

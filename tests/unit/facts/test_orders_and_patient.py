@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import orjson
 import pytest
 
-from tests.unit.facts.patients import facts, of, one
+from cds.authoring.notation import RXNORM
+from cds.evaluate import Evaluator
+from cds.settings import load_settings
+from hooks.request import read_call
+from tests.unit.facts.patients import TODAY, facts, of, one
 
 PATIENT = ("patient", {"age": 45})
 
@@ -163,3 +168,39 @@ def test_age_is_in_completed_years() -> None:
 def test_without_a_birth_date_no_age_is_claimed() -> None:
     found = facts(("fhir p", {"resourceType": "Patient", "id": "case-patient"}))
     assert one("patient", found) == {}
+
+
+def test_a_dose_without_a_unit_counts_tablets_only_where_the_site_says_so() -> None:
+    request = {
+        "hook": "order-sign",
+        "hookInstance": "h",
+        "context": {
+            "patientId": "p",
+            "draftOrders": {
+                "entry": [
+                    {
+                        "resource": {
+                            "resourceType": "MedicationRequest",
+                            "id": "d1",
+                            "status": "draft",
+                            "intent": "order",
+                            "subject": {"reference": "Patient/p"},
+                            "medicationCodeableConcept": {"coding": [{"system": RXNORM, "code": "197900"}]},
+                            "dosageInstruction": [
+                                {
+                                    "timing": {"repeat": {"frequency": 2, "period": 1, "periodUnit": "d"}},
+                                    "doseAndRate": [{"doseQuantity": {"value": 1}}],
+                                }
+                            ],
+                        }
+                    }
+                ]
+            },
+        },
+    }
+    doses = {}
+    for bare in (False, True):
+        site = Evaluator(load_settings(time_zone="UTC", engine="direct", today=None, drugs={"bare_counts": bare}))
+        chart = site.chart(read_call(orjson.dumps(request), "order-sign"), today=TODAY)
+        doses[bare] = one("order", site.facts(chart, "order-sign").facts).get("daily_dose")
+    assert doses == {False: None, True: 1}
