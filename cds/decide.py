@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cds.chart.model import Chart
 from cds.engine.explain import Unknown, UnknownFinder
 from cds.facts.derive import Derived
 from cds.findings import NotEvaluated
 from cds.model import Fact, Hook, Indicator, Match
-from cds.needs import unmet
-from cds.rules.model import Level, Rule, RuleSet
+from cds.needs import is_damaged, unmet
+from cds.rules.model import Level, Lowering, Rule, RuleSet
 from cds.rules.vocabulary import vocabulary
 
+_Bindings = tuple[str | tuple[str, ...], ...]
 _LOWER: dict[Indicator, Indicator | None] = {"critical": "warning", "warning": "info", "info": None}
 
 
@@ -60,17 +61,39 @@ def decide(
     for rule in rules.rules:
         if hook not in rule.hooks or rule.status not in {"active", "silent"}:
             continue
-        lacking = [why for need in rule.needs.to_fire if (why := unmet(need, chart)) is not None]
+        unmet_needs = {need: why for need in rule.needs.to_fire if (why := unmet(need, chart)) is not None}
+        # What such a rule sees holds whatever it could not read; only its silence does not.
+        damaged = [why for need, why in unmet_needs.items() if rule.needs.fires_if_damaged and is_damaged(need, chart)]
+        lacking = [why for why in unmet_needs.values() if why not in damaged]
         lacking.extend(f"internal: {kind}" for kind in sorted(derived.failed & rule.kinds))
         if lacking:
             missing.update((rule.spec, why) for why in lacking)
             continue
         found, reasons = _decide_rule(rule, by_spec, unknown, chart, hook)
+        if found:
+            found = [replace(d, not_checked=(*damaged, *d.not_checked)) for d in found] if damaged else found
+        else:
+            reasons = reasons.union(damaged)
         decisions.extend(found)
         missing.update((rule.spec, why) for why in reasons)
         if found or not reasons:
             evaluated.append(rule.spec)
     return Verdict(tuple(decisions), tuple(evaluated), tuple(NotEvaluated(*pair) for pair in sorted(missing)))
+
+
+def not_decided(rules: RuleSet, hook: Hook, why: str) -> Verdict:
+    """No rule of the hook could be evaluated."""
+    asked = [rule for rule in rules.rules if hook in rule.hooks and rule.status in {"active", "silent"}]
+    return Verdict((), (), tuple(NotEvaluated(rule.spec, why) for rule in asked))
+
+
+def with_unread_drafts(verdict: Verdict, unread: int) -> Verdict:
+    """A rule that is silent on the drafts that could be read says nothing about those that could not."""
+    fired = {decision.rule.spec for decision in verdict.decisions}
+    why = f"draft orders: {unread} could not be read"
+    silent = [NotEvaluated(spec, why) for spec in verdict.evaluated if spec not in fired]
+    reasons = sorted({*verdict.not_evaluated, *silent}, key=lambda n: (n.spec, n.reason))
+    return Verdict(verdict.decisions, tuple(s for s in verdict.evaluated if s in fired), tuple(reasons))
 
 
 def _decide_rule(
@@ -91,10 +114,11 @@ def _decide_rule(
             # It would hold on what is known: what is not known decides.
             reasons.update(lacking if found else ())
             continue
+        lowered_for = [_bindings_of(by_spec, lowering) for lowering in level.lowerings] if found else []
         for match in found:
             subject = match.bound[0].ref if isinstance(match.bound[0], Fact) else match.bound[0][0].ref
             if subject not in decided:
-                decision, lacking_to_suppress = _at_level(rule, level, match, by_spec, chart)
+                decision, lacking_to_suppress = _at_level(rule, level, match, lowered_for, chart)
                 if decision is None:
                     reasons.update(lacking_to_suppress)
                 else:
@@ -104,15 +128,19 @@ def _decide_rule(
     return list(decided.values()), reasons
 
 
+def _bindings_of(by_spec: Mapping[str, list[Match]], lowering: Lowering) -> frozenset[_Bindings]:
+    """What the level's own patterns are bound to wherever the lowering holds; its one pattern more stands last."""
+    return frozenset(m.key[1][:-1] for m in by_spec.get(lowering.spec.id, ()))
+
+
 def _at_level(
-    rule: Rule, level: Level, match: Match, by_spec: Mapping[str, list[Match]], chart: Chart
+    rule: Rule, level: Level, match: Match, lowered_for: Sequence[frozenset[_Bindings]], chart: Chart
 ) -> tuple[Decision | None, tuple[str, ...]]:
     """The decision, or None and what was missing when lowering for missing data leaves nothing."""
     indicator: Indicator | None = level.indicator
     lowered: list[str] = []
-    key = match.key[1]
-    for lowering in level.lowerings:
-        if any(m.key[1][: len(key)] == key for m in by_spec.get(lowering.spec.id, ())):
+    for lowering, matched in zip(level.lowerings, lowered_for, strict=True):
+        if match.key[1] in matched:
             # A clinical reason lowers once per cause, but never below info (10.18).
             indicator = _LOWER[indicator or "info"] or "info"
             lowered.append(lowering.because)

@@ -18,6 +18,15 @@ class CdsError(Exception):
     """Base of every error this project raises on purpose."""
 
 
+_LONGEST = 400
+
+
+def _one_line(text: str) -> str:
+    """A message quotes what stands in the file, however long."""
+    line = " ".join(text[: 4 * _LONGEST].split())
+    return line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"
+
+
 @dataclass(slots=True)
 class RuleError(CdsError):
     """What is wrong in a rule, table, case or settings file, where, and what to write instead."""
@@ -30,8 +39,8 @@ class RuleError(CdsError):
     hint: str = ""
 
     def __str__(self) -> str:
-        hint = f" ({self.hint})" if self.hint else ""
-        return f"{self.path}:{self.line}:{self.column}: {self.code} {self.message}{hint}"
+        hint = f" ({_one_line(self.hint)})" if self.hint else ""
+        return f"{self.path}:{self.line}:{self.column}: {self.code} {_one_line(self.message)}{hint}"
 
 
 @dataclass(slots=True)

@@ -10,23 +10,24 @@ from pathlib import Path
 
 from cds.chart.build import ChartInput, build_chart
 from cds.chart.model import Chart
-from cds.decide import Decision, decide, unknown_finder
+from cds.decide import Decision, decide, not_decided, unknown_finder, with_unread_drafts
 from cds.drugs.overlay import read_overlays
 from cds.drugs.release import site_drug_table
 from cds.drugs.resolver import Resolver
 from cds.drugs.table import drug_table
 from cds.engine import compile_engine, default_engine
-from cds.errors import HookRequestError, RuleError
+from cds.engine.checks import check_specs
+from cds.errors import EngineError, HookRequestError, RuleError
 from cds.facts.derive import Derived, derive
 from cds.fhir.reading import Reading, SearchState
 from cds.findings import Evaluation, Finding, NotEvaluated, Source
-from cds.model import Fact, Hook
+from cds.model import Fact, Hook, Match
 from cds.needs import looked_at, not_identified
 from cds.policy import apply_policy
 from cds.render import detail, summary
 from cds.rules import Deployment, RuleSet, load_rules
 from cds.settings import Settings
-from cds.suggest import suggestions
+from cds.suggest import Known, suggestions
 
 _log = logging.getLogger(__name__)
 
@@ -37,6 +38,7 @@ class HookCall:
 
     searches: state of the search by FHIR type; a type that nobody looked for is missing.
     draft_refs: drafts of the call in its order. selected: the drafts that order-select is about. stops: orders it ends.
+    unread_drafts: drafts of the call that could not be read.
     """
 
     hook: Hook
@@ -48,6 +50,10 @@ class HookCall:
     draft_refs: tuple[str, ...] = ()
     selected: frozenset[str] | None = None
     stops: tuple[str, ...] = ()
+    unread_drafts: int = 0
+
+
+MOST_ORDERS = 100  # orders judged in one call; each is compared with each, and nobody signs more at once
 
 
 class Evaluator:
@@ -67,6 +73,7 @@ class Evaluator:
         self.rules: RuleSet
         self.problems: list[RuleError]
         self.rules, self.problems = load_rules([Path(p) for p in settings.rules_dir], site=site)
+        self._leave_out_what_no_engine_takes()
         if settings.require_sign_off:
             signed = tuple(
                 r if r.signed_off or r.status != "active" else replace(r, status="silent") for r in self.rules.rules
@@ -81,6 +88,19 @@ class Evaluator:
         self.resolver = Resolver(table, overlay=read_overlays(drugs.overlays, table))
         self._finder = unknown_finder(self.rules)
         self._rank = {rule.spec: -rule.rank for rule in self.rules.rules}
+
+    def _leave_out_what_no_engine_takes(self) -> None:
+        """One rule that has no meaning to an engine costs itself, and not the start of the service."""
+        kept = []
+        for rule in self.rules.rules:
+            try:
+                check_specs(RuleSet((rule,), {}, "").specs)
+            except EngineError as error:
+                self.problems.append(RuleError(rule.path, 1, 1, "R160", str(error)))
+            else:
+                kept.append(rule)
+        if len(kept) < len(self.rules.rules):
+            self.rules = replace(self.rules, rules=tuple(kept))
 
     def close(self) -> None:
         """End the engine's child process, if it has one."""
@@ -98,6 +118,14 @@ class Evaluator:
         """Facts of the chart, and the kinds that could not be derived."""
         return derive(chart, hook=hook, parameters=self.rules.shared_values)
 
+    def _matches(self, derived: Derived) -> list[Match]:
+        """The engine's matches; where it cannot finish (`engine: durable`), direct answers and the event is logged."""
+        try:
+            return self.engine.evaluate(derived.facts)
+        except EngineError as error:
+            _log.error("%s did not finish (%s), direct answers", self.engine_name, type(error).__name__)
+            return compile_engine(self.rules.specs, "direct").evaluate(derived.facts)
+
     def evaluate(self, call: HookCall, *, today: dt.date) -> Evaluation:
         """Every finding for this call, with its disposition.
 
@@ -105,17 +133,23 @@ class Evaluator:
         sent nor read.
         """
         chart = self.chart(call, today=today)
-        derived = self.facts(chart, call.hook)
-        verdict = decide(
-            self.rules, self.engine.evaluate(derived.facts), derived, chart, call.hook, finder=self._finder
-        )
+        if sum(order.role != "chart" for order in chart.orders) > MOST_ORDERS:
+            verdict = not_decided(self.rules, call.hook, f"more than {MOST_ORDERS} orders in one call")
+        else:
+            derived = self.facts(chart, call.hook)
+            matches = self._matches(derived)
+            verdict = decide(self.rules, matches, derived, chart, call.hook, finder=self._finder)
+        if call.unread_drafts:
+            verdict = with_unread_drafts(verdict, call.unread_drafts)
         if not verdict.evaluated and _nothing_known(call):
             raise HookRequestError(412, "neither the patient nor the medications were sent, and they could not be read")
         findings: list[Finding] = []
         unwritten: list[NotEvaluated] = []
+        words = _Words(chart, Known.of(chart), not_identified(chart), {}) if verdict.decisions else None
         for decision in verdict.decisions:
             try:
-                findings.append(self._finding(decision, chart, today))
+                assert words is not None
+                findings.append(self._finding(decision, words, today))
             except Exception as error:
                 # One rule's text costs only itself; the type alone, for a message could carry a value of the chart.
                 _log.error("finding of %s could not be written: %s", decision.rule.id, type(error).__name__)
@@ -138,9 +172,9 @@ class Evaluator:
             },
         )
 
-    def _finding(self, d: Decision, chart: Chart, today: dt.date) -> Finding:
+    def _finding(self, d: Decision, words: _Words, today: dt.date) -> Finding:
         rule, parameters = d.rule, {**self.rules.shared, **d.rule.parameters}
-        missing = tuple(f"Not checked: {why}" for why in d.not_checked) + not_identified(chart)
+        missing = tuple(f"Not checked: {why}" for why in d.not_checked) + words.not_identified
         needs = (*rule.needs.to_fire, *rule.needs.to_suppress, *d.level.needs.to_fire, *d.level.needs.to_suppress)
         evidence = sorted({r for fact in d.bound.values() for r in fact.evidence})
         subject = d.match.bound[0]
@@ -155,13 +189,28 @@ class Evaluator:
             detail=detail(d, parameters, today, missing),
             source=Source(rule.card.source_label, rule.card.source_url),
             evidence=tuple(evidence),
-            suggestions=suggestions(d, chart),
+            suggestions=suggestions(d, words.known),
             override_reasons=tuple(dict.fromkeys((*rule.card.override_reasons, "other"))),
-            looked_at=looked_at(needs, chart),
+            looked_at=words.looked_at(needs),
             missing=missing,
             disposition="silent" if d.silent and not self._every_branch else "shown",
             subject=(subject.ref if isinstance(subject, Fact) else "",),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """What all findings of an evaluation say alike, worked out once."""
+
+    chart: Chart
+    known: Known
+    not_identified: tuple[str, ...]
+    seen: dict[tuple[str, ...], tuple[str, ...]]
+
+    def looked_at(self, needs: tuple[str, ...]) -> tuple[str, ...]:
+        if needs not in self.seen:
+            self.seen[needs] = looked_at(needs, self.chart)
+        return self.seen[needs]
 
 
 def _nothing_known(call: HookCall) -> bool:

@@ -91,6 +91,9 @@ class Finding:
         }
 
 
+MOST_BAD_RESOURCES = 100
+
+
 @dataclass(frozen=True, slots=True)
 class NotEvaluated:
     """A rule that could not be decided, and the datum it lacked ("encounter-search", "order.auth_days")."""
@@ -123,7 +126,10 @@ class Evaluation:
     medications: Mapping[str, int]  # identified, unidentified, conflict, not-listed
 
     def canonical(self) -> dict[str, Any]:
-        """The public form under `org.psychmed.evaluation`, ready for JSON: sorted, without uuid and time."""
+        """The public form under `org.psychmed.evaluation`, ready for JSON: sorted, without uuid and time.
+
+        At most MOST_BAD_RESOURCES of the bad resources are listed; one more row then counts the rest.
+        """
         withheld = [f for f in self.findings if f.disposition != "shown"]
         return {
             "rules_version": self.rules_version,
@@ -134,6 +140,13 @@ class Evaluation:
             "evaluated": sorted(set(self.evaluated)),
             "not_evaluated": [{"spec": n.spec, "reason": n.reason} for n in self.not_evaluated],
             "ignored_resources": dict(sorted(self.ignored_resources.items())),
-            "bad_resources": [{"where": b.where, "reason": b.reason} for b in self.bad_resources],
+            "bad_resources": [{"where": b.where, "reason": b.reason} for b in _bounded(self.bad_resources)],
             "medications": dict(sorted(self.medications.items())),
         }
+
+
+def _bounded(bad: tuple[BadResource, ...]) -> tuple[BadResource, ...]:
+    rest = len(bad) - MOST_BAD_RESOURCES
+    if rest <= 0:
+        return bad
+    return (*bad[:MOST_BAD_RESOURCES], BadResource("…", f"and {rest} more"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from cds.chart.model import Chart
+from cds.text import plain
 
 NEW_TO_SYSTEM_DAYS = 90  # 10.17, 10.19
 _TYPES: dict[str, tuple[str, str]] = {
@@ -13,7 +14,14 @@ _TYPES: dict[str, tuple[str, str]] = {
     "results": ("Observation", "results"),
     "allergies": ("AllergyIntolerance", "allergies"),
 }
-_STATE = {"failed": "search failed", "truncated": "search not read to its end", "absent": "not available"}
+_STATE = {
+    "failed": "search failed",
+    "truncated": "search not read to its end",
+    "damaged": "some records could not be read",
+    "absent": "not available",
+}
+_MOST_NAMES = 5
+_MEDICATION_TYPES = ("MedicationRequest", "MedicationDispense", "MedicationStatement")
 
 
 def unmet(need: str, chart: Chart) -> str | None:
@@ -24,7 +32,9 @@ def unmet(need: str, chart: Chart) -> str | None:
     if need == "medication-history":
         # An EHR without dispenses or statements is normal: only a search that was tried and failed spoils the history.
         spoiled = [
-            t for t in ("MedicationDispense", "MedicationStatement") if chart.searches.get(t) in {"failed", "truncated"}
+            t
+            for t in ("MedicationDispense", "MedicationStatement")
+            if chart.searches.get(t) in {"failed", "truncated", "damaged"}
         ]
         return _state(chart, "MedicationRequest", "medication history") or (
             f"medication history: {_STATE[chart.searches[spoiled[0]]]}" if spoiled else None
@@ -41,6 +51,15 @@ def unmet(need: str, chart: Chart) -> str | None:
     raise KeyError(need)
 
 
+def is_damaged(need: str, chart: Chart) -> bool:
+    """Whether the need is unmet only because some records could not be read."""
+    if need != "medication-history" and need not in _TYPES:
+        return False
+    types = _MEDICATION_TYPES if need == "medication-history" else (_TYPES[need][0],)
+    states = [chart.searches.get(t, "absent") for t in types]
+    return "damaged" in states and states[0] in {"complete", "damaged"} and not {"failed", "truncated"} & set(states)
+
+
 def _state(chart: Chart, resource_type: str, name: str) -> str | None:
     state = chart.searches.get(resource_type, "absent")
     return None if state == "complete" else f"{name}: {_STATE[state]}"
@@ -55,26 +74,39 @@ def _seen(need: str, chart: Chart) -> str:
     if need == "medication-history":
         drafts = sum(o.role == "draft" for o in chart.orders)
         orders = len(chart.orders) - drafts
-        return f"medications: {orders} orders, {len(chart.fills)} fills, {len(chart.statements)} statements"
+        parts = (_many(orders, "order"), _many(len(chart.fills), "fill"), _many(len(chart.statements), "statement"))
+        return f"medications: {', '.join(parts)}"
     if need == "patient":
         return "patient: birth date " + ("read" if chart.birth else "not recorded")
     if need == "discharge-list":
-        return f"discharge list: {sum(o.role == 'discharge' for o in chart.orders)} orders"
+        return f"discharge list: {_many(sum(o.role == 'discharge' for o in chart.orders), 'order')}"
     counts = {
-        "problem-list": ("problem list", len({d.ref for d in chart.diagnoses}), "conditions that the rules know"),
-        "appointments": ("appointments", len(chart.bookings), "bookings"),
-        "results": ("results", len(chart.results), "scores that the rules know"),
-        "allergies": ("allergies", len(chart.intolerances), "drug intolerances"),
-        "encounters": ("encounters", len(chart.visits), "visits"),
+        "problem-list": ("problem list", len({d.ref for d in chart.diagnoses}), "condition that the rules know"),
+        "appointments": ("appointments", len(chart.bookings), "booking"),
+        "results": ("results", len(chart.results), "score that the rules know"),
+        "allergies": ("allergies", len(chart.intolerances), "drug intolerance"),
+        "encounters": ("encounters", len(chart.visits), "visit"),
     }
     name, n, what = counts[need]
-    return f"{name}: searched, {n} {what}" if n else f"{name}: searched, none found"
+    return f"{name}: searched, {_many(n, what)}" if n else f"{name}: searched, none found"
+
+
+def _many(n: int, what: str) -> str:
+    """ "1 visit", "2 visits", "2 scores that the rules know"."""
+    thing, _, rest = what.partition(" that ")
+    return f"{n} {thing}{'' if n == 1 else 's'}{f' that {rest}' if rest else ''}"
 
 
 def not_identified(chart: Chart) -> tuple[str, ...]:
-    """Medicines that could not be identified, by the name they came with; they take part in no rule."""
-    if not chart.unidentified:
-        return ()
-    names = "; ".join(chart.unidentified[:5]) + ("; …" if len(chart.unidentified) > 5 else "")
+    """Medicines that could not be identified, by the name they came with; they take part in no rule.
+
+    The names are free text of the chart: cleaned and shortened, five at most.
+    """
     n = len(chart.unidentified)
-    return (f"{n} {'medicine' if n == 1 else 'medicines'} could not be identified and were not checked: {names}",)
+    if not n:
+        return ()
+    names = "; ".join(dict.fromkeys(plain(name) for name in chart.unidentified[:_MOST_NAMES]))
+    more = f"; and {n - _MOST_NAMES} more" if n > _MOST_NAMES else ""
+    if n == 1:
+        return (f"1 medicine could not be identified and was not checked: {names}",)
+    return (f"{n} medicines could not be identified and were not checked: {names}{more}",)

@@ -45,6 +45,7 @@ COLLAPSE_MAP: tuple[Collapse, ...] = (
     Collapse("X-DDI-03", "X-DDI-07", "same pair"),
 )
 
+_ABSORBERS = frozenset(pair.absorber for pair in COLLAPSE_MAP)
 _SEVERITY: dict[Indicator, int] = {"critical": 0, "warning": 1, "info": 2}
 _LAST = 1_000_000
 _MEDICATION_TYPES = ("MedicationRequest/", "MedicationDispense/", "MedicationStatement/", "MedicationAdministration/")
@@ -82,12 +83,8 @@ def _order(finding: Finding, rank: Mapping[str, int]) -> tuple[int, int, str, tu
 
 
 def _collapse(ordered: Sequence[Finding], drafts: frozenset[str]) -> list[Finding]:
-    absorber_of: dict[int, int] = {}
-    for i, candidate in enumerate(ordered):
-        for j, other in enumerate(ordered):
-            if i != j and _absorbs(other, candidate, drafts):
-                absorber_of[i] = j
-                break
+    shelf = _Shelf(ordered)
+    absorber_of = {i: j for i in range(len(ordered)) if (j := shelf.absorber(i, drafts)) is not None}
     stands_for: dict[int, set[str]] = {}
     for i in absorber_of:
         survivor = i
@@ -106,29 +103,46 @@ def _collapse(ordered: Sequence[Finding], drafts: frozenset[str]) -> list[Findin
     return result
 
 
-def _absorbs(absorber: Finding, absorbed: Finding, drafts: frozenset[str]) -> bool:
-    if absorber.disposition != "shown" or absorbed.disposition != "shown":
-        return False
-    if absorbed.indicator == "critical" and absorber.indicator != "critical":
-        # "Critical always shown": a milder card never hides one.
-        return False
-    return any(
-        pair.absorber == absorber.spec
-        and pair.absorbed == absorbed.spec
-        and _holds(pair.when, absorber, absorbed, drafts)
-        for pair in COLLAPSE_MAP
-    )
+class _Shelf:
+    """The findings that may absorb others, by spec and by the medication records they rest on.
 
+    A call with a hundred drafts can have thousands of findings: comparing each with each would take minutes.
+    """
 
-def _holds(when: Condition, absorber: Finding, absorbed: Finding, drafts: frozenset[str]) -> bool:
-    theirs, ours = _medications(absorber), _medications(absorbed)
-    shared = theirs & ours
-    if when == "same pair":
-        orders = {ref for ref in ours if ref.startswith("MedicationRequest/")} or ours
-        return bool(orders) and orders <= theirs
-    if when == "same draft" and drafts:
-        return bool(shared & drafts)
-    return bool(shared)
+    def __init__(self, ordered: Sequence[Finding]) -> None:
+        self._ordered = ordered
+        self._medications = [_medications(finding) for finding in ordered]
+        self._by_record: dict[tuple[str, str], list[int]] = {}
+        for i, finding in enumerate(ordered):
+            if finding.disposition == "shown" and finding.spec in _ABSORBERS:
+                for ref in self._medications[i]:
+                    self._by_record.setdefault((finding.spec, ref), []).append(i)
+
+    def absorber(self, i: int, drafts: frozenset[str]) -> int | None:
+        """The first finding that stands for finding `i`; None when none does."""
+        absorbed = self._ordered[i]
+        if absorbed.disposition != "shown":
+            return None
+        found = [
+            first
+            for pair in COLLAPSE_MAP
+            if pair.absorbed == absorbed.spec and (first := self._first(pair, i, drafts)) is not None
+        ]
+        first = min(found, default=None)
+        if first is None or (absorbed.indicator == "critical" and self._ordered[first].indicator != "critical"):
+            # "Critical always shown": a milder card never hides one. Critical findings stand first in the order.
+            return None
+        return first
+
+    def _first(self, pair: Collapse, i: int, drafts: frozenset[str]) -> int | None:
+        ours = self._medications[i]
+        if pair.when == "same pair":
+            orders = {ref for ref in ours if ref.startswith("MedicationRequest/")} or ours
+            resting_on_one = self._by_record.get((pair.absorber, min(orders)), []) if orders else []
+            return next((j for j in resting_on_one if orders <= self._medications[j]), None)
+        shared = ours & drafts if pair.when == "same draft" and drafts else ours
+        firsts = [found[0] for ref in shared if (found := self._by_record.get((pair.absorber, ref)))]
+        return min(firsts, default=None)
 
 
 def _medications(finding: Finding) -> set[str]:

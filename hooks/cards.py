@@ -10,6 +10,7 @@ import logging
 import uuid
 from typing import TYPE_CHECKING, Any
 
+from cds.errors import FactError
 from cds.fhir.out import OutContext, action_json
 from cds.findings import Evaluation, Finding, Suggestion
 from cds.shipped import table
@@ -26,6 +27,7 @@ EVALUATION_EXTENSION = "org.psychmed.evaluation"
 CLINICAL_REVIEW = "draft: not signed off"
 FURTHER_ITEMS = "further-items"
 SUMMARY_LIMIT = 139
+MOST_ITEMS = 20
 
 
 def response_json(
@@ -117,6 +119,10 @@ def _finding_extension(finding: Finding) -> dict[str, Any]:
 def _suggestion(offer: Suggestion, context: OutContext) -> dict[str, Any] | None:
     try:
         actions = [action_json(action, context) for action in offer.actions]
+    except FactError as error:
+        # Expected: a draft that cannot be echoed, or that the client could not find by its id.
+        log.info("suggestion %s left out: %s", offer.id, type(error).__name__)
+        return None
     except Exception as error:
         # The card is what protects the patient: it goes out without a suggestion that cannot be written.
         log.error("suggestion %s left out: %s", offer.id, type(error).__name__)
@@ -142,11 +148,14 @@ def _further_items(held_back: list[Finding], rules_version: str) -> dict[str, An
     """The one card for what the budget holds back. It comes in addition to the budget."""
     count = f"{len(held_back)} further item" + ("s" if len(held_back) > 1 else "")
     titles = "; ".join(dict.fromkeys(finding.title for finding in held_back))
+    lines = [f"- {one_line(finding.summary)}" for finding in held_back[:MOST_ITEMS]]
+    if len(held_back) > MOST_ITEMS:
+        lines.append(f"- and {len(held_back) - MOST_ITEMS} more")
     return {
         "uuid": _new_id(),
         "summary": one_line(f"{count}: {titles}"),
         "indicator": "info",
-        "detail": "\n".join(f"- {one_line(finding.summary)}" for finding in held_back),
+        "detail": "\n".join(lines),
         "source": {
             "label": "psychmed-cds",
             "topic": {"system": RULE_SYSTEM, "code": FURTHER_ITEMS, "display": "Further items"},
@@ -157,7 +166,7 @@ def _further_items(held_back: list[Finding], rules_version: str) -> dict[str, An
                 "spec": FURTHER_ITEMS,
                 "version": rules_version,
                 "level": "info",
-                "items": [finding.spec for finding in held_back],
+                "items": [finding.spec for finding in held_back[:MOST_ITEMS]],
             }
         },
     }

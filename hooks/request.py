@@ -18,6 +18,7 @@ from cds.fhir.reading import Reading, SearchState
 from cds.fhir.references import id_of, normalize_reference
 from cds.findings import BadResource
 from cds.model import Hook
+from cds.text import plain
 from hooks.discovery import searched_type
 
 # Clinical specification 10.3: a draft with one of these ends a charted order.
@@ -26,6 +27,7 @@ IGNORED_STATUS = "entered-in-error"
 DRAFT_HOOKS: frozenset[Hook] = frozenset({"order-select", "order-sign"})
 
 _BOM = b"\xef\xbb\xbf"
+_LONGEST_KEY = 64
 _NOTHING = msgspec.Raw(b"null")
 
 
@@ -36,12 +38,6 @@ class _Envelope(msgspec.Struct, rename="camel"):
     prefetch: dict[str, msgspec.Raw] | None = None
 
 
-class _DraftHead(msgspec.Struct, rename="camel"):
-    resource_type: str
-    id: str | int | None = None
-    status: str | None = None
-
-
 _envelope = msgspec.json.Decoder(_Envelope)
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
@@ -50,6 +46,31 @@ _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 class _Draft:
     ref: str
     kind: Literal["draft", "stop"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Drafts:
+    """The orders of the context. unread: how many of them could not be read, and so go unjudged."""
+
+    known: tuple[_Draft, ...] = ()
+    unread: int = 0
+
+    def refs(self, kind: Literal["draft", "stop"]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(draft.ref for draft in self.known if draft.kind == kind))
+
+
+@dataclass(slots=True)
+class _Head:
+    """What is read of a draft here. made: its id is ours, because it had none or one that another draft has."""
+
+    resource_type: str
+    id: str
+    status: str | None
+    made: bool = False
+
+    @property
+    def ref(self) -> str:
+        return normalize_reference(f"{self.resource_type}/{self.id}")
 
 
 def read_call(body: bytes, hook: Hook) -> HookCall:
@@ -74,8 +95,8 @@ def read_call(body: bytes, hook: Hook) -> HookCall:
 
     reading = Reading(patient_id)
     searches = _read_prefetch(fields.prefetch or {}, reading)
-    drafts = _read_drafts(context, reading) if hook in DRAFT_HOOKS else []
-    draft_refs = tuple(draft.ref for draft in drafts if draft.kind == "draft")
+    drafts = _read_drafts(context, reading) if hook in DRAFT_HOOKS else _Drafts()
+    draft_refs = drafts.refs("draft")
     return HookCall(
         hook=hook,
         patient_id=patient_id,
@@ -85,7 +106,8 @@ def read_call(body: bytes, hook: Hook) -> HookCall:
         searches=searches,
         draft_refs=draft_refs,
         selected=_selected(context, draft_refs, reading) if hook == "order-select" else None,
-        stops=tuple(draft.ref for draft in drafts if draft.kind == "stop"),
+        stops=drafts.refs("stop"),
+        unread_drafts=drafts.unread,
     )
 
 
@@ -131,7 +153,7 @@ def _id(text: str | None, resource_type: str) -> str:
     return id_of(text or "", resource_type)
 
 
-def _read_drafts(context: dict[str, msgspec.Raw], reading: Reading) -> list[_Draft]:
+def _read_drafts(context: dict[str, msgspec.Raw], reading: Reading) -> _Drafts:
     """Hand the draft orders to the reading; return which are drafts and which end a charted order."""
     raw = context.get("draftOrders")
     if raw is None or envelope.starts_with(raw) == b"n":
@@ -139,23 +161,46 @@ def _read_drafts(context: dict[str, msgspec.Raw], reading: Reading) -> list[_Dra
     entries = _draft_entries(raw)
     resources = [entry.get("resource", _NOTHING) for entry in entries]
     heads = [_head(resource) for resource in resources]
-    if any(head is not None and not head.id for head in heads):
-        # Without an id an order cannot be spoken of, and would go unjudged: it gets one for this call.
-        for number, head in enumerate(heads):
-            if head is not None and not head.id:
-                head.id = f"draft-{number + 1}"
-                resources[number] = _with_id(resources[number], head.id)
+    if _give_ids(heads, resources, reading):
         entries = [entry | {"resource": resource} for entry, resource in zip(entries, resources, strict=True)]
         raw = msgspec.Raw(msgspec.json.encode({"resourceType": "Bundle", "entry": entries}))
+    known_bad = len(reading.bad)
     reading.add(raw, "context.draftOrders", source="context")
-    return [
-        _Draft(
-            normalize_reference(f"{head.resource_type}/{head.id}"),
-            "stop" if head.status in STOP_STATUSES else "draft",
-        )
+    for head in heads:
+        if head is not None and head.made:
+            # The client does not know this id: no update and no removal may be suggested under it.
+            reading.raws.pop(head.ref, None)
+    read = {f"{name}/{record.id}" for name, records in reading.records.items() for record in records}
+    drafts = (
+        _Draft(head.ref, "stop" if head.status in STOP_STATUSES else "draft")
         for head in heads
-        if head is not None and head.status != IGNORED_STATUS
-    ]
+        if head is not None and head.status != IGNORED_STATUS and not (head.made and head.ref not in read)
+    )
+    return _Drafts(tuple(drafts), len(reading.bad) - known_bad)
+
+
+def _give_ids(heads: list[_Head | None], resources: list[msgspec.Raw], reading: Reading) -> bool:
+    """Give an id to each draft that has none, or the id of an earlier one: else it would go unjudged.
+
+    Returns whether any was given. A draft that stands twice, word for word, stays one.
+    """
+    taken = {head.ref for head in heads if head is not None and head.id}
+    first: dict[str, bytes] = {}
+    for number, head in enumerate(heads):
+        if head is None:
+            continue
+        if head.id and first.setdefault(head.ref, bytes(resources[number])) == bytes(resources[number]):
+            continue
+        if head.id:
+            reading.bad.append(
+                BadResource(f"context.draftOrders.entry[{number}]", "another draft has this id; judged under another")
+            )
+        head.id, head.made = f"draft-{number + 1}", True
+        while head.ref in taken:
+            head.id += "x"
+        taken.add(head.ref)
+        resources[number] = _with_id(resources[number], head.id)
+    return any(head is not None and head.made for head in heads)
 
 
 def _draft_entries(raw: msgspec.Raw) -> list[dict[str, msgspec.Raw]]:
@@ -174,11 +219,24 @@ def _draft_entries(raw: msgspec.Raw) -> list[dict[str, msgspec.Raw]]:
         raise HookRequestError(400, "context.draftOrders is not a Bundle of resources") from None
 
 
-def _head(resource: msgspec.Raw) -> _DraftHead | None:
+def _head(resource: msgspec.Raw) -> _Head | None:
+    """Field by field, as each may be wrong by itself; None when it is no resource: the reading has it among the bad."""
     try:
-        return msgspec.json.decode(resource, type=_DraftHead)
+        parts = envelope.parts_of(resource)
     except (msgspec.DecodeError, RecursionError):
-        return None  # the reading has it among the bad resources
+        return None
+    resource_type = envelope.text_of(parts.get("resourceType"))
+    if resource_type is None:
+        return None
+    own = _text_or_number(parts.get("id"))
+    return _Head(resource_type, own.strip(), envelope.text_of(parts.get("status")))
+
+
+def _text_or_number(raw: msgspec.Raw | None) -> str:
+    try:
+        return str(msgspec.json.decode(raw, type=str | int)) if raw is not None else ""
+    except (msgspec.DecodeError, RecursionError):
+        return ""
 
 
 def _with_id(resource: msgspec.Raw, made: str) -> msgspec.Raw:
@@ -208,12 +266,14 @@ def _read_prefetch(prefetch: dict[str, msgspec.Raw], reading: Reading) -> dict[s
     """Read every prefetched value, asked for or not, and what became of the search of each resource type.
 
     A key that is absent was not looked for; null means looked for and nothing there. When two keys hold searches of
-    one type, the worse news counts.
+    one type, the worse news counts. A resource that could not be read makes the search of its type "damaged", wherever
+    it stood.
     """
     searches: dict[str, SearchState] = {}
     for key, raw in prefetch.items():
-        state = reading.add(raw, f"prefetch.{key}", source="prefetch")
+        # The key is the client's text, however long, and goes back to it in bad_resources.
+        state = reading.add(raw, f"prefetch.{plain(key, _LONGEST_KEY)}", source="prefetch")
         resource_type = searched_type(key)
         if resource_type is not None:
             searches[resource_type] = envelope.worst(searches.get(resource_type, "absent"), state)
-    return searches
+    return {t: envelope.worst(s, "damaged") if t in reading.bad_types else s for t, s in searches.items()}

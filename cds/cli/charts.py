@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import zlib
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,10 @@ import msgspec
 
 from cds.errors import CdsError, HookRequestError
 from cds.evaluate import HookCall
+from cds.fhir import envelope
+from cds.fhir.decode import UNREADABLE
 from cds.fhir.reading import Reading, SearchState, normalize_reference
+from cds.fhir.records import RESOURCE_TYPES, NotOfOnePatient
 from cds.model import Hook
 from hooks.discovery import PREFETCH
 from hooks.request import read_call
@@ -21,94 +25,131 @@ _SEARCHED = {resource_type: "complete" for resource_type, _ in PREFETCH.values()
 _DRAFT_HOOKS = frozenset({"order-sign", "order-select"})
 
 
-class _Reference(msgspec.Struct):
-    reference: str | None = None
-
-
-class _Head(msgspec.Struct, rename="camel"):
-    """The few fields that say what a file or a line is."""
-
-    resource_type: str | None = None
-    id: str | None = None
-    status: str | None = None
-    hook: str | None = None
-    subject: _Reference | None = None
-    patient: _Reference | None = None
-
-
 class NotAChart(CdsError):
     """A file that is neither a hook request nor a Bundle."""
 
 
-def read_path(path: Path, *, hook: Hook | None) -> Iterator[tuple[str, HookCall]]:
+def read_path(path: Path, *, hook: Hook | None, problems: list[str]) -> Iterator[tuple[str, HookCall]]:
     """(name, call) for each patient of a file or folder, by name.
 
     hook: which hook to ask as; needed for charts (default patient-view), taken from a request.
-    Raises NotAChart and HookRequestError for what cannot be read at all.
+    problems: what could not be read is added here, one line each, and costs nothing else: a file, a line of an export.
+    Raises NotAChart for a single file that cannot be read at all, and for a folder without charts.
     """
-    if path.is_dir():
-        lines = sorted(p for p in path.iterdir() if p.name.endswith((".ndjson", ".ndjson.gz")))
-        if lines:
-            yield from _export(lines, hook or "patient-view")
-            return
-        for file in sorted(path.glob("*.json")):
-            yield from read_path(file, hook=hook)
+    if not path.is_dir():
+        yield _read_file(path, hook)
         return
-    raw = path.read_bytes()
     try:
-        head = msgspec.json.decode(raw.removeprefix(b"\xef\xbb\xbf"), type=_Head)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        files = sorted(p for p in path.iterdir() if p.is_file())
+    except OSError as error:
+        raise NotAChart(f"{path.name}: cannot be read: {error.strerror}") from None
+    lines = [p for p in files if p.name.endswith((".ndjson", ".ndjson.gz"))]
+    charts = [p for p in files if p.suffix == ".json"]
+    if not lines and not charts:
+        raise NotAChart(f"{path.name or path}: no .json, .ndjson or .ndjson.gz file in this folder")
+    if lines:
+        problems += (f"{p.name}: left out, the folder is read as an export (NDJSON)" for p in charts)
+        yield from _export(lines, hook or "patient-view", problems)
+        return
+    for file in charts:
+        try:
+            yield _read_file(file, hook)
+        except CdsError as error:
+            message = str(error)
+            problems.append(message if message.startswith(file.name) else f"{file.name}: {message}")
+
+
+def _read_file(path: Path, hook: Hook | None) -> tuple[str, HookCall]:
+    try:
+        raw = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
+        parts = envelope.parts_of(raw)
+    except OSError as error:
+        raise NotAChart(f"{path.name}: cannot be read: {error.strerror}") from None
+    except UNREADABLE:
         raise NotAChart(f"{path.name}: not a JSON object") from None
-    if head.hook is not None:
-        asked = hook or head.hook
-        if asked not in get_args(Hook):
+    if "hook" in parts:
+        asked = hook or envelope.text_of(parts["hook"])
+        if asked not in get_args(Hook)[:-1]:
             raise NotAChart(f"{path.name}: the hook is not one of {', '.join(get_args(Hook)[:-1])}")
-        yield path.name, read_call(raw, asked)  # type: ignore[arg-type]
-    elif head.resource_type == "Bundle":
+        return path.name, read_call(raw, asked)  # type: ignore[arg-type]
+    if envelope.text_of(parts.get("resourceType")) == "Bundle":
         reading = Reading(None)
-        reading.add(raw, "bundle", source="chart")
-        yield path.name, _call(reading, hook or "patient-view")
-    else:
-        raise NotAChart(f"{path.name}: neither a hook request nor a Bundle")
+        state = reading.add(raw, "bundle", source="chart")
+        return path.name, _call(reading, hook or "patient-view", read_whole=state != "failed")
+    raise NotAChart(f"{path.name}: neither a hook request nor a Bundle")
 
 
-def _call(reading: Reading, hook: Hook) -> HookCall:
-    """A whole chart: what is not in it was looked for and not found."""
+def _call(reading: Reading, hook: Hook, *, read_whole: bool = True, cut: frozenset[str] = frozenset()) -> HookCall:
+    """A whole chart: what is not in it was looked for and not found, unless part of it could not be read.
+
+    cut: resource types of which a file broke off.
+    """
     drafts: tuple[str, ...] = ()
     if hook in _DRAFT_HOOKS:
         requests = reading.records.get("MedicationRequest", ())
         drafts = tuple(f"MedicationRequest/{r.id}" for r in requests if getattr(r, "status", None) == "draft")
-    states: dict[str, SearchState] = dict.fromkeys(_SEARCHED, "complete")
+    states: dict[str, SearchState] = {t: "damaged" if t in reading.bad_types else "complete" for t in _SEARCHED}
+    states |= dict.fromkeys(cut.intersection(_SEARCHED), "truncated")
+    if not read_whole:
+        states = dict.fromkeys(_SEARCHED, "failed")
     return HookCall(hook, reading.patient_id or "", None, None, reading, states, drafts)
 
 
-def _export(files: list[Path], hook: Hook) -> Iterator[tuple[str, HookCall]]:
+def _export(files: list[Path], hook: Hook, problems: list[str]) -> Iterator[tuple[str, HookCall]]:
     """One call a patient of a bulk export; lines are kept as bytes until their patient is read."""
     by_patient: dict[str, list[tuple[str, bytes]]] = defaultdict(list)
+    cut: set[str] = set()
     for file in files:
-        with gzip.open(file, "rb") if file.suffix == ".gz" else file.open("rb") as lines:
-            for n, line in enumerate(lines, 1):
-                if line.strip():
-                    by_patient[_patient_of(line)].append((f"{file.name}:{n}", line))
+        types = {file.name.partition(".")[0]}
+        try:
+            with gzip.open(file, "rb") if file.suffix == ".gz" else file.open("rb") as lines:
+                for n, line in enumerate(lines, 1):
+                    if line.strip():
+                        _sort_line(line, f"{file.name}:{n}", by_patient, types, problems)
+        except (OSError, EOFError, zlib.error) as error:
+            cut |= types
+            reason = (error.strerror if isinstance(error, OSError) else None) or "compressed data is damaged or cut off"
+            problems.append(f"{file.name}: not read to its end: {reason}")
     for patient in sorted(by_patient):
-        if not patient:
-            continue
         reading = Reading(patient)
         for where, line in by_patient[patient]:
             try:
                 reading.add(line, where, source="chart")
             except HookRequestError:
                 continue  # a line of another patient is counted by the reading
-        yield patient, _call(reading, hook)
+        yield patient, _call(reading, hook, cut=frozenset(cut))
 
 
-def _patient_of(line: bytes) -> str:
-    """The bare patient id that a line is about; "" when it names none."""
+def _sort_line(
+    line: bytes, where: str, by_patient: dict[str, list[tuple[str, bytes]]], types: set[str], problems: list[str]
+) -> None:
+    """Put a line to its patient. One that is no resource is a problem; one that names no patient belongs to nobody."""
     try:
-        head = msgspec.json.decode(line, type=_Head)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return ""
-    if head.resource_type == "Patient":
-        return head.id or ""
-    named = (head.subject.reference if head.subject else None) or (head.patient.reference if head.patient else None)
-    return (normalize_reference(named) or "").rpartition("/")[2].removeprefix("urn:uuid:") if named else ""
+        parts = envelope.parts_of(line)
+        resource_type = envelope.text_of(parts.get("resourceType"))
+    except UNREADABLE:
+        problems.append(f"{where}: not a JSON object")
+        return
+    if resource_type is None:
+        problems.append(f"{where}: no resourceType")
+        return
+    types.add(resource_type)
+    patient = _patient_of(parts, resource_type)
+    if patient:
+        by_patient[patient].append((where, line))
+    elif resource_type in RESOURCE_TYPES and not issubclass(RESOURCE_TYPES[resource_type], NotOfOnePatient):
+        problems.append(f"{where}: names no patient")
+
+
+def _patient_of(parts: dict[str, msgspec.Raw], resource_type: str) -> str:
+    """The bare patient id that a resource is about; "" when it names none."""
+    if resource_type == "Patient":
+        return envelope.text_of(parts.get("id")) or ""
+    for name in ("subject", "patient"):
+        try:
+            named = envelope.text_of(envelope.parts_of(parts[name]).get("reference")) if name in parts else None
+        except UNREADABLE:
+            named = None
+        if named:
+            return (normalize_reference(named) or "").rpartition("/")[2].removeprefix("urn:uuid:")
+    return ""

@@ -10,15 +10,19 @@ import orjson
 import typer
 
 from cds.cli.drugs import app as drugs_app
-from cds.errors import CdsError
+from cds.errors import CdsError, HookRequestError
 
 app = typer.Typer(
-    add_completion=False, no_args_is_help=True, help="Decision support for psychiatric medication management."
+    add_completion=False,
+    no_args_is_help=True,
+    help="Decision support for psychiatric medication management.",
+    pretty_exceptions_enable=False,  # it would print local variables, and with them the patient
 )
 app.add_typer(drugs_app, name="drugs")
 Format = Literal["text", "json"]
 FormatOption = Annotated[Format, typer.Option("--format", help="text or json")]
 SettingsOption = Annotated[Path | None, typer.Option("--settings", help="the site's settings file (site.yaml)")]
+_MOST_PROBLEMS = 100
 HookName = Literal["patient-view", "order-select", "order-sign", "encounter-discharge"]
 
 
@@ -64,20 +68,27 @@ def check(
     from hooks.clock import today_at
 
     try:
-        chosen = load_settings(settings)
-        day = dt.date.fromisoformat(today) if today else today_at(chosen.zone, chosen.today)
-        evaluator = Evaluator(chosen)
+        given = dt.date.fromisoformat(today) if today else None
     except ValueError:
         raise _fail(f'--today: "{today}" is not a date (write 2026-03-31)') from None
+    try:
+        chosen = load_settings(settings)
+        day = given or today_at(chosen.zone, chosen.today)
+        evaluator = Evaluator(chosen)
     except CdsError as error:
         raise _fail(error) from None
     for problem in evaluator.problems:
         typer.echo(str(problem), err=True)
     results = []
     found = False
+    problems: list[str] = []
     try:
-        for name, call in read_path(path, hook=hook):
-            evaluation = evaluator.evaluate(call, today=day)
+        for name, call in read_path(path, hook=hook, problems=problems):
+            try:
+                evaluation = evaluator.evaluate(call, today=day)
+            except HookRequestError as error:
+                problems.append(f"{name}: {error}")
+                continue
             found = found or bool(evaluation.findings)
             if output == "json":
                 results.append({"chart": name, "evaluation": evaluation.canonical()})
@@ -89,7 +100,11 @@ def check(
         evaluator.close()
     if output == "json":
         typer.echo(orjson.dumps(results, option=orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2).decode())
-    raise typer.Exit(1 if found else 0)
+    for line in problems[:_MOST_PROBLEMS]:
+        typer.echo(f"psychmed: {line}", err=True)
+    if len(problems) > _MOST_PROBLEMS:
+        typer.echo(f"psychmed: and {len(problems) - _MOST_PROBLEMS} more problems", err=True)
+    raise typer.Exit(2 if problems else 1 if found else 0)
 
 
 @app.command(name="test")
@@ -135,8 +150,13 @@ def lint(
     output: FormatOption = "text",
 ) -> None:
     """Report every problem of the rule files as file:line:column."""
-    from cds.rules.load import lint_paths
+    from cds.rules.load import lint_paths, rule_files
 
+    for path in rules or []:
+        if not path.exists():
+            raise _fail(f"{path}: no such file or folder")
+        if path.is_dir() and not rule_files([path]):
+            raise _fail(f"{path}: no rule file (*.yaml) in this folder")
     problems = lint_paths(rules or [])
     if output == "json":
         rows = [

@@ -13,9 +13,10 @@ import msgspec
 from cds.fhir.decode import UNREADABLE, Raw
 from cds.fhir.records import RESOURCE_TYPES, Resource
 
-SearchState = Literal["complete", "absent", "failed", "truncated"]
+# damaged: the search was read to its end, but some of what it found could not be read.
+SearchState = Literal["complete", "absent", "failed", "truncated", "damaged"]
 
-_WORST_LAST: Final[tuple[SearchState, ...]] = ("absent", "complete", "truncated", "failed")
+_WORST_LAST: Final[tuple[SearchState, ...]] = ("absent", "complete", "damaged", "truncated", "failed")
 
 # Issue types with which a server says that a search left something out, though it answered.
 _LEFT_OUT: Final = frozenset({"incomplete", "timeout", "throttled", "too-costly", "transient"})

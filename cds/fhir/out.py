@@ -62,6 +62,7 @@ class OutContext:
 def action_json(action: Action, context: OutContext) -> dict[str, Any]:
     """Return the action as CDS Hooks JSON for orjson: a number that a float would reword is an `orjson.Fragment`."""
     if action.type == "delete":
+        read_draft(context.drafts, _draft_reference(action))  # nothing but a draft that the client can find is deleted
         return {"type": "delete", "description": action.description, "resourceId": _draft_reference(action)}
     if action.type == "update":
         draft = read_draft(context.drafts, _draft_reference(action))

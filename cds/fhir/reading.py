@@ -16,9 +16,9 @@ import msgspec
 
 from cds.errors import HookRequestError
 from cds.fhir import envelope
-from cds.fhir.decode import UNREADABLE, Ignored, Raw, Repaired, patient_element, read_resource, type_name
+from cds.fhir.decode import UNREADABLE, Ignored, Raw, Repaired, patient_element, read_resource, type_name, type_of
 from cds.fhir.envelope import Bundle, NestedBundle, NoResource, OperationOutcome, SearchState, Unread, worst
-from cds.fhir.records import MedicationRequest, NotOfOnePatient, Patient, Record, Resource
+from cds.fhir.records import RESOURCE_TYPES, MedicationRequest, NotOfOnePatient, Patient, Record, Resource
 from cds.fhir.references import id_of, normalize_reference
 from cds.findings import BadResource
 
@@ -49,15 +49,16 @@ class Reading:
     patient_id: with or without "Patient/". None: the first Patient read defines it, and without any Patient the one
     subject all records share.
 
-    bad: resources that could not be read. noted: elements left out of resources that were used. ignored: resources of
-    types no rule reads. no_subject: resources used although they do not say whose they are.
-    raws: the bytes of each MedicationRequest of the context, by "MedicationRequest/id".
+    bad: resources that could not be read; bad_types: of which types, as far as they say. noted: elements left out of
+    resources that were used. ignored: resources of types no rule reads. no_subject: resources used although they do not
+    say whose they are. raws: the bytes of each MedicationRequest of the context, by "MedicationRequest/id".
     """
 
     def __init__(self, patient_id: str | None) -> None:
         self.patient_id: str | None = None
         self.raws: dict[str, bytes] = {}
         self.bad: list[BadResource] = []
+        self.bad_types: set[str] = set()
         self.noted: list[BadResource] = []
         self.ignored: Counter[str] = Counter()
         self.no_subject = 0
@@ -76,16 +77,18 @@ class Reading:
         """Read one prefetch value, one context element or one chart file.
 
         Takes a Bundle (typed or not, entries wrapped or not), a single resource, null, an OperationOutcome, a
-        `{"resource", "response"}` wrapper, or a JSON array of any of these. Raises HookRequestError 400 for a Patient
-        or a draft of another patient in a request, and nothing else.
+        `{"resource", "response"}` wrapper, or a JSON array of any of these. Returns "damaged" at best when something in
+        it could not be read: its absence is no evidence then. Raises HookRequestError 400 for a Patient or a draft of
+        another patient in a request, and nothing else.
         """
         self._records = None
         if envelope.is_crowded(raw):
             self.bad.append(BadResource(where, "too many values"))
             return "failed"
+        known_bad = len(self.bad)
         state = self._add(raw, where, source, depth=0)
         self._settle(source)
-        return state
+        return worst(state, "damaged") if len(self.bad) > known_bad else state
 
     def add_resource(self, raw: Raw, where: str, *, source: Source = "chart") -> None:
         """Read one resource that stands by itself, such as a line of an export: `add` without the wrappings."""
@@ -259,6 +262,8 @@ class Reading:
     def _take(self, found: Resource | Repaired | Ignored | BadResource, place: _Place) -> None:
         if isinstance(found, BadResource):
             self.bad.append(found)
+            if (name := _type_of(place)) is not None:
+                self.bad_types.add(name)
         elif isinstance(found, Ignored):
             self.ignored[type_name(found.resource_type)] += 1
         elif isinstance(found, Repaired):
@@ -380,6 +385,15 @@ class _RawEntries:
 
     def resource(self, index: int) -> Raw | None:
         return envelope.parts_of(self.entry(index)).get("resource")
+
+
+def _type_of(place: _Place) -> str | None:
+    raw = place.raw()
+    try:
+        name = type_of(raw) if raw is not None else None
+    except UNREADABLE:
+        return None
+    return name if name in RESOURCE_TYPES else None
 
 
 def _bundle(raw: Raw) -> Bundle | None:

@@ -5,26 +5,30 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, get_args
+from typing import Any
 
 from pydantic import ValidationError
 
 from cds.errors import RuleError
-from cds.findings import SuggestionId
 from cds.model import Comparison, Pattern, RuleSpec
 from cds.rules.grammar import Folded, GrammarError, Scope, quantity, read_comparison
 from cds.rules.model import Card, Level, Lowering, Needs, Parameter, Rule
 from cds.rules.schema import NeedsShape, RuleShape
 from cds.rules.source import Source
+from cds.rules.suggestions import suggestion_problems
 from cds.rules.vocabulary import Vocabulary, nearest
 
 _RESERVED = frozenset({"where", "count", "because"})
 _COUNT = re.compile(r"^at least (\d+)$")
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+_NAME = re.compile(r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)?$")
+_BINDING = re.compile(r"^[a-z][a-z0-9_]*$")
+_MOST_COUNTED = 1000
+_THING = re.compile(r"^[a-z]+$")
+_OPTIONAL = re.compile(r"\[[^\[\]]*\]")
 _UNSOURCED = frozenset({"V", "U", "P"})
 # Pydantic's error types to the codes of this linter.
 _CODES = {"extra_forbidden": "R001", "missing": "R003", "literal_error": "R011", "string_pattern_mismatch": "R010"}
-KNOWN_SUGGESTIONS = frozenset(get_args(SuggestionId))
 
 
 @dataclass(slots=True)
@@ -124,7 +128,10 @@ class Compiler:
         value = body["value"]
         if isinstance(value, bool):
             given = self.overrides.get(name, value)
-            return Parameter(name, bool(given), "", None, None, body["source"], body["why"], body.get("spec", ""))
+            if not isinstance(given, bool):
+                self.problem(path, "R122", f"the site's {name}: {given} is not a truth value", "write true or false")
+                return None
+            return Parameter(name, given, "", None, None, body["source"], body["why"], body.get("spec", ""))
         try:
             number, unit = quantity(str(value))
             if not body["range"]:
@@ -144,7 +151,10 @@ class Compiler:
             )
             return None
         if name in self.overrides:
-            given_number, given_unit = quantity(str(self.overrides[name]))
+            try:
+                given_number, given_unit = quantity(str(self.overrides[name]))
+            except GrammarError:
+                given_number, given_unit = 0.0, "not a quantity"
             if given_unit != unit or not low <= given_number <= high:
                 self.problem(
                     path,
@@ -252,6 +262,9 @@ class Compiler:
                 )
                 continue
             binding, kind = names[0], str(body[names[0]])
+            if _BINDING.match(binding) is None:
+                self.problem(here, "R102", f'"{binding}" is not a name', "lower case, digits and _", key=True)
+                continue
             if kind not in self.vocabulary.kinds:
                 self.problem(
                     (*here, binding), "R114", f'there is no fact kind "{kind}"', nearest(kind, self.vocabulary.kinds)
@@ -281,7 +294,7 @@ class Compiler:
         if "count" not in body:
             return None
         match = _COUNT.match(str(body["count"]))
-        if match is None:
+        if match is None or not 1 <= int(match[1][:9]) <= _MOST_COUNTED:
             self.problem((*here, "count"), "R103", f'cannot read count "{body["count"]}"', "write count: at least 3")
             return None
         return int(match[1])
@@ -292,6 +305,9 @@ class Compiler:
         """Comparisons of one pattern; None when one of them is known never to hold."""
         scope = Scope(self.vocabulary, kind, binding, bound, {**self.shared, **self.parameters}, self.used)
         found: list[Comparison] = []
+        if not isinstance(texts, list):
+            self.problem((*here, "where"), "R004", "where is not a list of comparisons", "write where: [<comparison>]")
+            return found
         for n, text in enumerate(texts):
             path = (*here, "where", n)
             try:
@@ -321,26 +337,32 @@ class Compiler:
             bound = {k: str(v) for body in [*shape.when, *level.when] for k, v in body.items() if k not in _RESERVED}
             self._text(level.summary, ("levels", n, "summary"), bound)
             self._text(level.why, ("levels", n, "why"), bound)
-        names = {level.name for level in shape.levels}
+        names = [level.name for level in shape.levels]
+        for n, name in enumerate(names):
+            if name in names[:n]:
+                self.problem(("levels", n, "name"), "R116", f'two levels have the name "{name}"', "rename one")
         for n, body in enumerate(shape.card.suggestions):
-            if body.get("use") not in KNOWN_SUGGESTIONS:
-                self.problem(
-                    ("card", "suggestions", n),
-                    "R151",
-                    f'there is no suggestion "{body.get("use")}"',
-                    nearest(str(body.get("use")), KNOWN_SUGGESTIONS),
-                )
-            for name in body.get("levels", []):
-                if name not in names:
-                    self.problem(
-                        ("card", "suggestions", n), "R152", f'there is no level "{name}"', nearest(str(name), names)
-                    )
+            for code, message, hint in suggestion_problems(body, bindings=everywhere, levels=names):
+                self.problem(("card", "suggestions", n), code, message, hint)
         for n, (label, text) in enumerate(shape.card.facts):
             self._text(label, ("card", "facts", n), everywhere)
             self._text(text, ("card", "facts", n), everywhere)
 
     def _text(self, text: str, path: Sequence[str | int], bound: Mapping[str, str]) -> None:
-        for name in _PLACEHOLDER.findall(text):
+        if set("[]") & set(_OPTIONAL.sub("", text)):
+            self.problem(path, "R153", "the square brackets of the text do not match", "write [, about {order.dose}]")
+        if set("{}") & set(_PLACEHOLDER.sub("", text)):
+            self.problem(path, "R154", "the braces of the text do not match", "write {order.drug}")
+        for found in _PLACEHOLDER.findall(text):
+            name, counts, thing = found.partition("|")
+            if _NAME.match(name) is None or (counts and _THING.match(thing) is None):
+                self.problem(
+                    path,
+                    "R154",
+                    f'"{{{found}}}" cannot be read',
+                    "write {order.drug}, {max_days} or {order.refills|refill}",
+                )
+                continue
             binding, _, field_name = name.partition(".")
             if not field_name:
                 if name in self.parameters or name in self.shared:
@@ -364,7 +386,7 @@ class Compiler:
 
 
 def _needs(shape: NeedsShape) -> Needs:
-    return Needs(tuple(shape.to_fire), tuple(shape.to_suppress))
+    return Needs(tuple(shape.to_fire), tuple(shape.to_suppress), shape.fires_if_damaged)
 
 
 def _narrowed(patterns: Sequence[Pattern]) -> list[Pattern]:

@@ -14,7 +14,7 @@ from cds.errors import RuleError
 from cds.rules.compile import Compiler
 from cds.rules.model import Parameter, Rule, RuleSet
 from cds.rules.source import read_source
-from cds.rules.vocabulary import vocabulary
+from cds.rules.vocabulary import nearest, vocabulary
 from cds.shipped import shipped
 
 SHARED = "_shared"  # key of the shared parameters in a site's settings
@@ -39,6 +39,11 @@ def load_shared(problems: list[RuleError], overrides: Mapping[str, Any] | None =
     """Parameters of `rules/_parameters.yaml`."""
     source = read_source(shipped("rules/_parameters.yaml"), shown_as="rules/_parameters.yaml")
     compiler = Compiler(source, vocabulary(), {}, overrides or {}, problems)
+    known = source.data["parameters"]
+    for name in overrides or {}:
+        if name not in known:
+            text = f'the site sets the shared parameter "{name}", which does not exist'
+            problems.append(RuleError("settings", 1, 1, "R032", text, nearest(name, known)))
     found = (
         (name, compiler.parameter(name, {"range": None, **body}, ("parameters", name)))
         for name, body in source.data["parameters"].items()

@@ -30,10 +30,14 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """Data without which a rule is not evaluated (to_fire), or one level lower (to_suppress). Keys of `cds.needs`."""
+    """Data without which a rule is not evaluated (to_fire), or one level lower (to_suppress). Keys of `cds.needs`.
+
+    fires_if_damaged: what the rule sees holds although some records could not be read; only its silence does not.
+    """
 
     to_fire: tuple[str, ...] = ()
     to_suppress: tuple[str, ...] = ()
+    fires_if_damaged: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,7 @@ class ParameterShape(_Shape):
 class NeedsShape(_Shape):
     to_fire: list[Need] = []
     to_suppress: list[Need] = []
+    fires_if_damaged: bool = False
 
 
 class LevelShape(_Shape):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,13 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.constructor import DuplicateKeyError
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.error import MarkedYAMLError, ReusedAnchorWarning, YAMLError
 
 from cds.errors import RuleError
 
 Path_ = Sequence[str | int]
+_LONGEST_FILE = 1_000_000
+_DEEPEST = 60
 
 
 class Source:
@@ -21,16 +24,25 @@ class Source:
 
     def __init__(self, path: str, text: str) -> None:
         self.path = path
+        if len(text) > _LONGEST_FILE or _depth(text) > _DEEPEST:
+            # The parser's time grows with the square of both.
+            limit = f"larger than {_LONGEST_FILE} characters" if len(text) > _LONGEST_FILE else "nested too deeply"
+            raise RuleError(path, 1, 1, "R000", f"the file is {limit}", "one file holds one rule")
         yaml = YAML(typ="rt")
         yaml.allow_duplicate_keys = False
         try:
-            self.data: Any = yaml.load(text)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ReusedAnchorWarning)
+                self.data: Any = yaml.load(text)
         except DuplicateKeyError as error:
             raise self._yaml_error("R002", error, "remove one of the two keys") from None
         except MarkedYAMLError as error:
             raise self._yaml_error("R000", error, "check indentation, quotes and colons") from None
         except YAMLError as error:
             raise RuleError(path, 1, 1, "R000", f"not readable as YAML: {type(error).__name__}") from None
+        except (ValueError, TypeError, KeyError, AttributeError, IndexError, RecursionError) as error:
+            # The parser itself gives up on some values ("2026-13-45" looks like a date) and says no place.
+            raise RuleError(path, 1, 1, "R000", f"a value cannot be read: {error}", "quote it") from None
         if not isinstance(self.data, CommentedMap):
             raise RuleError(path, 1, 1, "R000", "the file is not a mapping of keys", "start with: schema: cds-rule/1")
 
@@ -54,6 +66,8 @@ class Source:
                     break
             except (KeyError, IndexError, TypeError, AttributeError):
                 break
+            if found is None:
+                break
             place = (found[0] + 1, found[1] + 1)
             try:
                 node = node[step]
@@ -64,6 +78,18 @@ class Source:
     def error(self, path: Path_, code: str, message: str, hint: str = "", *, key: bool = False) -> RuleError:
         line, column = self.at(path, key=key)
         return RuleError(self.path, line, column, code, message, hint)
+
+
+def _depth(text: str) -> int:
+    """Brackets open at once at most, roughly: those in quotes count too."""
+    deepest = depth = 0
+    for character in text:
+        if character in "[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif character in "]}":
+            depth = max(0, depth - 1)
+    return deepest
 
 
 def read_source(path: Path, *, shown_as: str | None = None) -> Source:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import requests
 
+from hooks.discovery import PREFETCH
 from tests.hooks.service import MAX_BODY_BYTES, RunningService
 
 Build = Callable[..., dict[str, Any]]
@@ -276,3 +277,137 @@ def test_a_client_that_leaves_in_the_middle_does_not_stop_the_service(service: R
     with socket.create_connection((host, int(port)), timeout=5) as connection:
         connection.sendall(head.encode())
     assert requests.get(f"{service.url}/health", timeout=30).status_code == 200
+
+
+def lorazepam(own: Any, **fields: Any) -> dict[str, Any]:
+    """A draft of 90 days of lorazepam, which brings a B-01 card where the chart is empty."""
+    return {
+        "resourceType": "MedicationRequest",
+        "id": own,
+        "status": "draft",
+        "intent": "order",
+        "subject": {"reference": "Patient/p1"},
+        "medicationCodeableConcept": {
+            "coding": [{"system": "http://www.nlm.nih.gov/research/umls/rxnorm", "code": "197901"}]
+        },
+        "dispenseRequest": {"expectedSupplyDuration": {"value": 90, "code": "d"}},
+        **fields,
+    }
+
+
+def with_drafts(order_sign: Build, *drafts: dict[str, Any]) -> dict[str, Any]:
+    """The request with these drafts, every search answered with nothing."""
+    request = order_sign(draftOrders={"resourceType": "Bundle", "entry": [{"resource": d} for d in drafts]})
+    request["prefetch"] |= {key: None for key in PREFETCH if key != "patient"}
+    return request
+
+
+def specs(answer: requests.Response) -> list[str]:
+    return [card["extension"]["org.psychmed.finding"]["spec"] for card in answer.json()["cards"]]
+
+
+def not_evaluated(answer: requests.Response) -> dict[str, str]:
+    return {n["spec"]: n["reason"] for n in answer.json()["extension"]["org.psychmed.evaluation"]["not_evaluated"]}
+
+
+@pytest.mark.parametrize("own", ["d1", 7, ["x"], {"a": 1}, "", None, "a\u0000|`<b>\n" + "x" * 200])
+def test_a_draft_is_judged_whatever_its_id(service: RunningService, order_sign: Build, own: Any) -> None:
+    answer = service.post(SIGN, with_drafts(order_sign, lorazepam(own)))
+    assert answer.status_code == 200
+    assert specs(answer) == ["B-01"]
+    detail = answer.json()["cards"][0]["detail"]
+    assert not set("`<\x00") & set(detail)
+    assert max(map(len, detail.splitlines())) < 500
+
+
+def test_of_two_drafts_with_one_id_both_are_judged(service: RunningService, order_sign: Build) -> None:
+    harmless = lorazepam("d1", dispenseRequest={"expectedSupplyDuration": {"value": 7, "code": "d"}})
+    for pair in ((lorazepam("d1"), harmless), (harmless, lorazepam("d1"))):
+        assert specs(service.post(SIGN, with_drafts(order_sign, *pair))) == ["B-01"]
+
+
+def test_a_draft_that_cannot_be_read_leaves_no_rule_silent(service: RunningService, order_sign: Build) -> None:
+    answer = service.post(SIGN, with_drafts(order_sign, lorazepam("d1", status={"text": SECRET})))
+    assert answer.status_code == 200
+    assert set(not_evaluated(answer).values()) == {"draft orders: 1 could not be read"}
+    assert answer.json()["extension"]["org.psychmed.evaluation"]["evaluated"] == []
+    assert SECRET not in answer.text
+
+
+def test_a_search_with_a_broken_record_is_no_evidence_of_absence(service: RunningService, order_sign: Build) -> None:
+    request = with_drafts(order_sign, lorazepam("d1"))
+    broken = {"resourceType": "Condition", "id": "c1", "subject": {"reference": "Patient/p1"}, "code": 5}
+    request["prefetch"]["conditions"] = {"resourceType": "Bundle", "entry": [{"resource": broken}]}
+    (card,) = service.post(SIGN, request).json()["cards"]
+    assert card["indicator"] == "info", "a level lower: an exempting diagnosis may stand in what could not be read"
+    assert "Not checked: problem list: some records could not be read" in card["detail"]
+
+
+def test_a_duplicate_is_shown_beside_a_broken_record_and_says_so(service: RunningService, order_sign: Build) -> None:
+    request = with_drafts(order_sign, lorazepam("d1"))
+    request["context"]["draftOrders"]["entry"][0]["resource"]["dispenseRequest"] = {
+        "expectedSupplyDuration": {"value": 20, "code": "d"}
+    }
+    code = [{"system": "http://www.nlm.nih.gov/research/umls/rxnorm", "code": "197589"}]  # diazepam 10 mg
+    current = lorazepam(
+        "m1", status="active", authoredOn="2026-02-20", medicationCodeableConcept={"coding": code},
+        dispenseRequest={"expectedSupplyDuration": {"value": 60, "code": "d"}, "numberOfRepeatsAllowed": 3},
+    )  # fmt: skip
+    entries = [{"resource": current}, {"resource": lorazepam("m2", status={"a": 1})}]
+    request["prefetch"]["medication_requests"] = {"resourceType": "Bundle", "entry": entries}
+    answer = service.post(SIGN, request)
+    assert specs(answer) == ["A-02"]
+    assert "medication history: some records could not be read" in answer.json()["cards"][0]["detail"]
+    del entries[0]
+    assert "A-02" in not_evaluated(service.post(SIGN, request))
+
+
+@pytest.mark.parametrize("count", [101, 2000])
+def test_more_drafts_than_anybody_signs_are_answered_in_time(
+    service: RunningService, order_sign: Build, count: int
+) -> None:
+    request = with_drafts(order_sign, *(lorazepam(f"d{n}") for n in range(count)))
+    start = time.perf_counter()
+    answer = service.post(SIGN, request)
+    assert time.perf_counter() - start < SECONDS
+    assert answer.status_code == 200
+    assert set(not_evaluated(answer).values()) == {"more than 100 orders in one call"}
+
+
+def test_a_hundred_drafts_are_judged_in_time(service: RunningService, order_sign: Build) -> None:
+    start = time.perf_counter()
+    answer = service.post(SIGN, with_drafts(order_sign, *(lorazepam(f"d{n}") for n in range(100))))
+    assert time.perf_counter() - start < SECONDS
+    assert len(answer.json()["extension"]["org.psychmed.evaluation"]["findings"]) == 100
+    assert len(answer.json()["cards"]) == 4
+
+
+def test_bad_resources_are_listed_up_to_a_hundred_and_counted(service: RunningService, order_sign: Build) -> None:
+    request = order_sign()
+    request["prefetch"]["conditions"] = {"resourceType": "Bundle", "entry": [5] * 20_000}
+    answer = service.post(SIGN, request)
+    bad = answer.json()["extension"]["org.psychmed.evaluation"]["bad_resources"]
+    assert len(bad) == 101
+    assert bad[-1] == {"where": "…", "reason": "and 19900 more"}
+    assert len(answer.content) < 50_000
+
+
+def test_a_long_prefetch_key_does_not_come_back_whole(service: RunningService, order_sign: Build) -> None:
+    request = order_sign()
+    request["prefetch"]["k" * 100_000] = 5
+    answer = service.post(SIGN, request)
+    assert answer.status_code == 200
+    assert len(answer.content) < 5_000
+
+
+def test_the_name_of_an_unidentified_medicine_is_shown_cleaned_and_short(
+    service: RunningService, order_sign: Build
+) -> None:
+    text = "<img src=x> | [click](http://evil.example) `rm` " + "x" * 100_000
+    unknown = lorazepam("d2", medicationCodeableConcept={"text": text})
+    answer = service.post(SIGN, with_drafts(order_sign, lorazepam("d1"), unknown))
+    (card,) = answer.json()["cards"]
+    assert "could not be identified" in card["detail"]
+    assert "http://evil" not in card["detail"]
+    assert "<img" not in answer.text
+    assert len(answer.content) < 10_000

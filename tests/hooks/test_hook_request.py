@@ -74,11 +74,42 @@ def test_a_draft_entered_in_error_is_neither() -> None:
     assert found.draft_refs == ("MedicationRequest/d1",)
 
 
-def test_one_broken_draft_leaves_the_others() -> None:
-    broken = {"resourceType": "MedicationRequest", "id": {"a": 1}, "status": ["draft"]}
+def test_one_broken_draft_leaves_the_others_and_is_counted() -> None:
+    broken = {"resourceType": "MedicationRequest", "id": "d0", "status": {"a": 1}}
     found = call(draftOrders=bundle(broken, order("d1")))
-    assert found.draft_refs == ("MedicationRequest/d1",)
+    assert "MedicationRequest/d1" in found.draft_refs
     assert [bad.where for bad in found.reading.bad] == ["context.draftOrders.entry[0]"]
+    assert found.unread_drafts == 1
+
+
+@pytest.mark.parametrize("own", [["x"], {"a": 1}, "", None, True])
+def test_a_draft_whose_id_cannot_be_read_is_judged_and_never_changed(own: Any) -> None:
+    found = call(draftOrders=bundle(order("d1") | {"id": own}))
+    assert found.draft_refs == ("MedicationRequest/draft-1",)
+    assert found.reading.raws == {}, "the client knows no draft of that id"
+
+
+def test_two_different_drafts_with_one_id_are_both_judged() -> None:
+    found = call(draftOrders=bundle(order("d1"), order("d1") | {"note": [{"text": "another"}]}))
+    assert len(found.draft_refs) == len(set(found.draft_refs)) == 2
+    assert set(found.reading.raws) == {"MedicationRequest/d1"}
+    assert [bad.where for bad in found.reading.bad] == ["context.draftOrders.entry[1]"]
+
+
+def test_a_draft_sent_twice_word_for_word_is_one() -> None:
+    assert call(draftOrders=bundle(order("d1"), order("d1"))).draft_refs == ("MedicationRequest/d1",)
+
+
+def test_a_made_id_is_never_the_id_of_another_draft() -> None:
+    found = call(draftOrders=bundle(order(None), order("draft-1")))
+    assert len(set(found.draft_refs)) == 2
+
+
+def test_a_search_with_a_resource_that_cannot_be_read_is_not_complete() -> None:
+    bad = {"resourceType": "Encounter", "id": "e1", "status": {"a": 1}}
+    found = call(prefetch={"encounters": bundle(bad), "conditions": bundle(bad), "appointments": bundle()})
+    assert found.searches["Encounter"] == "damaged"
+    assert found.searches["Appointment"] == "complete"
 
 
 def test_a_bundle_without_a_type_and_orders_without_a_wrapper_are_understood() -> None:

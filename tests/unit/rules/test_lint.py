@@ -6,7 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from cds.evaluate import Evaluator
+from cds.fhir.codes import QUESTIONNAIRES as CODED
 from cds.rules.load import Deployment, lint_paths, load_rules
+from cds.rules.suggestions import KEYS, QUESTIONNAIRES
+from cds.settings import load_settings
+from cds.suggest import KNOWN
 
 GOOD = """\
 schema: cds-rule/1
@@ -145,3 +150,97 @@ def test_the_version_changes_with_the_rules_and_with_the_site() -> None:
     again, _ = load_rules()
     changed, _ = load_rules(site={"benzodiazepine-new-order": Deployment(parameters={"max_days": "14 d"})})
     assert plain.version == again.version != changed.version
+
+
+def with_card(*lines: str) -> str:
+    return GOOD + "".join(f"  {line}\n" for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("suggestion", "code"),
+    [
+        ("{use: S-FU}", "R155"),
+        ("{use: S-FU, days: 14 mg}", "R155"),
+        ("{use: S-FU, days: 0 d}", "R155"),
+        ("{use: S-FU, days: 9999 d}", "R155"),
+        ("{use: S-FU, days: 14 d, colour: red}", "R155"),
+        ("{use: S-SHORT, order: other, days: 14 d}", "R155"),
+        ("{use: S-PHQ, questionnaire: MADRS}", "R155"),
+        ("{use: S-ALT, drug: ''}", "R155"),
+        ("{use: S-FU, days: 14 d, levels: only}", "R152"),
+        ("{use: [S-FU], days: 14 d}", "R151"),
+        ("{use: S-TAPER}", "R151"),
+    ],
+)
+def test_a_suggestion_that_could_not_be_made_is_a_problem(tmp_path: Path, suggestion: str, code: str) -> None:
+    assert {c for _, _, c in lint(tmp_path, with_card(f"suggestions: [{suggestion}]"))} == {code}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code"),
+    [
+        ('"too long"', '"too long[, {order.refills}"', "R153"),
+        ('"too long"', '"too long {order.drug"', "R154"),
+        ('"too long"', '"too long {order..drug}"', "R154"),
+        ('"too long"', '"too long {order.refills|2}"', "R154"),
+        ('"too long"', '"too long {}"', "R154"),
+        ("  - order: order\n", "  - Order: order\n", "R102"),
+        ("title: Example", "title: 2026-13-45", "R000"),
+        ("known_false_alerts: []", "known_false_alerts: " + "[" * 70, "R000"),
+        ("title: Example", "title: Example\n" + "# long\n" * 150_000, "R000"),
+    ],
+)  # fmt: skip
+def test_an_odd_file_is_a_problem_and_not_an_exception(tmp_path: Path, old: str, new: str, code: str) -> None:
+    assert old in GOOD
+    assert code in {c for _, _, c in lint(tmp_path, GOOD.replace(old, new))}
+
+
+def test_two_levels_with_one_name_are_a_problem(tmp_path: Path) -> None:
+    level = '  - name: only\n    indicator: info\n    summary: "x"\n    why: "y"\n'
+    assert (28, 11, "R116") in lint(tmp_path, GOOD.replace("card:\n", f"{level}card:\n"))
+
+
+def test_where_as_one_text_is_a_problem_at_its_place(tmp_path: Path) -> None:
+    text = GOOD.replace("    where:\n      - habit_forming is true\n      - authorised_days is more than max_days\n",
+                        "    where: authorised_days is more than max_days\n")  # fmt: skip
+    assert (20, 12, "R004") in lint(tmp_path, text)
+
+
+@pytest.mark.parametrize("value", ["soon", "28 months", "", "28 mg", "nan"])
+def test_a_site_value_that_is_no_quantity_is_a_problem(value: str) -> None:
+    site = {"benzodiazepine-new-order": Deployment(parameters={"max_days": value})}
+    rules, problems = load_rules(site=site)
+    assert [p.code for p in problems] == ["R133"]
+    assert "B-01" not in {r.spec for r in rules.rules}
+
+
+def test_a_site_truth_value_written_as_text_is_a_problem_and_not_true() -> None:
+    site = {"benzodiazepine-new-order": Deployment(parameters={"gad_exempts": "false"})}
+    rules, problems = load_rules(site=site)
+    assert "R122" in {p.code for p in problems}
+    assert "B-01" not in {r.spec for r in rules.rules}
+
+
+def test_a_shared_parameter_that_does_not_exist_is_a_problem() -> None:
+    site = {"_shared": Deployment(parameters={"grace_antidepresant": "14 d"})}
+    (problem,) = load_rules(site=site)[1]
+    assert problem.code == "R032"
+    assert "grace_antidepressant" in problem.hint
+
+
+def test_a_rule_that_no_engine_takes_costs_only_itself(tmp_path: Path) -> None:
+    text = GOOD.replace("when:\n", "when:\n  - many: order\n    count: at least 2\n").replace(
+        "authorised_days is more than max_days", "authorised_days is more than many.fill_days plus max_days"
+    )
+    (tmp_path / "rule.yaml").write_text(text, encoding="utf-8")
+    evaluator = Evaluator(load_settings(time_zone="UTC", engine="direct", rules_dir=(tmp_path,)))
+    try:
+        assert [p.code for p in evaluator.problems] == ["R160"]
+        assert {"A-02", "B-01"} <= {r.spec for r in evaluator.rules.rules}
+    finally:
+        evaluator.close()
+
+
+def test_the_loader_and_the_builders_know_the_same_suggestions() -> None:
+    assert set(KEYS) == set(KNOWN)
+    assert set(QUESTIONNAIRES) == set(CODED)

@@ -1,0 +1,68 @@
+"""What a rule may say of its suggestions: which keys each `use` takes, and what their values are."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any
+
+from cds.rules.grammar import GrammarError, quantity
+from cds.rules.vocabulary import nearest
+
+# use -> its required keys; every use also takes `levels` and `recommended`.
+KEYS: dict[str, tuple[str, ...]] = {
+    "S-SHORT": ("order", "days"),
+    "S-DEL": ("pair",),
+    "S-XTAPER": ("pair", "days"),
+    "S-STOP-OLD": ("pair",),
+    "S-FU": ("days",),
+    "S-CALL": ("days",),
+    "S-PHQ": ("questionnaire",),
+    "S-ALT": ("drug",),
+    "S-THER": ("therapy",),
+}
+QUESTIONNAIRES = ("PHQ-9", "GAD-7")
+_LONGEST_DAYS = 365
+_LONGEST_TEXT = 60
+Problem = tuple[str, str, str]
+
+
+def suggestion_problems(
+    body: Mapping[str, Any], *, bindings: Collection[str], levels: Collection[str]
+) -> Iterator[Problem]:
+    """(code, message, hint) of everything that is wrong with one suggestion of a rule."""
+    use = str(body.get("use"))
+    if use not in KEYS:
+        yield "R151", f'there is no suggestion "{use}"', nearest(use, KEYS)
+        return
+    for key in KEYS[use]:
+        if key not in body:
+            yield "R155", f'{use} lacks "{key}"', f"it takes {', '.join(KEYS[use])}"
+        elif (wrong := _wrong(key, body[key], bindings)) is not None:
+            yield "R155", f'{use}: {key} "{body[key]}" {wrong[0]}', wrong[1]
+    for key in body:
+        if key not in {*KEYS[use], "use", "levels", "recommended"}:
+            yield "R155", f'{use} takes no "{key}"', f"it takes {', '.join(KEYS[use])}"
+    named = body.get("levels", [])
+    if not isinstance(named, list):
+        yield "R152", "levels is not a list", "write levels: [<name>]"
+        return
+    for name in named:
+        if name not in levels:
+            yield "R152", f'there is no level "{name}"', nearest(str(name), levels)
+
+
+def _wrong(key: str, value: Any, bindings: Collection[str]) -> tuple[str, str] | None:
+    """What is wrong with the value, and what to write."""
+    if key in {"order", "pair"}:
+        return None if value in bindings else ("is not bound by any level", nearest(str(value), bindings))
+    if key == "days":
+        try:
+            number, unit = quantity(str(value))
+        except GrammarError as error:
+            return "is not a number of days", error.hint
+        whole = unit == "d" and number == int(number) and 1 <= number <= _LONGEST_DAYS
+        return None if whole else ("is not a number of days", f"1 d to {_LONGEST_DAYS} d")
+    if key == "questionnaire":
+        return None if value in QUESTIONNAIRES else ("is not known", f"one of {', '.join(QUESTIONNAIRES)}")
+    named = isinstance(value, str) and value.strip() and len(value) <= _LONGEST_TEXT
+    return None if named else ("is not a name", f"at most {_LONGEST_TEXT} characters")
