@@ -255,24 +255,37 @@ def lay_out(rows: Sequence[Supply], *, carry_max: int) -> list[Supply]:
             first, last = first_fills.get(row.request, (row.start, row.start))
             first_fills[row.request] = min(first, row.start), max(last, row.start)
     placed: list[Supply] = []
-    running: list[int] = []  # indices of `placed` that still reach the row at hand: the rest can never overlap again
+    # By product, the supplies that may still reach the row at hand and the last day that any of them does. All
+    # have one dose (another ends them), so that the latest stands for them: nothing is quadratic in the fills.
+    running: dict[tuple[str, str], list[int]] = {}
+    reach: dict[tuple[str, str], Day] = {}
     carry: dict[tuple[str, str], int] = {}
-    for row in rows:
-        running = [i for i in running if placed[i].end >= row.start]
-        beside = {placed[i].product for i in running if concurrent(placed[i], row, first_fills)}
-        overlapping = [i for i in running if placed[i].product not in beside]
-        same = [i for i in overlapping if _same_dose(placed[i], row)]
-        for i in set(overlapping).difference(same):
-            placed[i] = replace(placed[i], end=row.start - 1)
-        if not same:
+    for original in rows:
+        row = original
+        used_up: Day | None = None
+        for product in [p for p in running if reach[p] < row.start]:
+            del running[product]
+        for product, indices in list(running.items()):
+            latest = placed[indices[-1]]
+            if concurrent(latest, row, first_fills):
+                continue
+            if _same_dose(latest, row):
+                used_up = reach[product] if used_up is None else max(used_up, reach[product])
+                continue
+            for i in indices:
+                if placed[i].end >= row.start:
+                    placed[i] = replace(placed[i], end=row.start - 1)
+            del running[product]
+        if used_up is None:
             carry[row.product] = 0
         elif not (row.open_ended or row.from_statement):
             # A list entry or a statement is a period, not a bottle: only real supply is carried forward.
-            used = carry.get(row.product, 0)
-            shift = max(0, min(max(placed[i].end for i in same) + 1 - row.start, carry_max - used))
-            carry[row.product] = used + shift
-            row = _shifted(row, shift)  # noqa: PLW2901
-        running.append(len(placed))
+            carried = carry.get(row.product, 0)
+            shift = max(0, min(used_up + 1 - row.start, carry_max - carried))
+            carry[row.product] = carried + shift
+            row = _shifted(row, shift)
+        reach[row.product] = max(reach[row.product], row.end) if row.product in running else row.end
+        running.setdefault(row.product, []).append(len(placed))
         placed.append(row)
     return [p for p in placed if p.end >= p.start]
 

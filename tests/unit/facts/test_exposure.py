@@ -227,3 +227,25 @@ def test_rescue_forms_are_left_out() -> None:
         "medicationCodeableConcept": {"coding": [{"system": RXNORM, "code": "104706"}]},  # diazepam rectal suppository
     })  # fmt: skip
     assert exposures(rectal) == []
+
+
+def test_a_thousand_fills_and_list_entries_are_laid_out_once_each() -> None:
+    # Not a timed test: the number of dose comparisons is counted, which grew with the square of the fills once.
+    from cds.facts import supply
+
+    calls = 0
+    real = supply._same_dose
+
+    def counted(a: supply.Supply, b: supply.Supply) -> bool:
+        nonlocal calls
+        calls += 1
+        return real(a, b)
+
+    lines = [lorazepam(f"-{n}d", 30, name=f"f{n}") for n in range(1, 501)]
+    entries = [(f"order o{n}", {"drug": "lorazepam 0.5", "authored": f"-{n % 300}d"}) for n in range(500)]
+    supply._same_dose = counted
+    try:
+        exposure(*lines, *entries)
+    finally:
+        supply._same_dose = real
+    assert 0 < calls <= 4 * 1000
