@@ -80,7 +80,8 @@ def order(b: Builder, m: r.MedicationRequest) -> Order | None:
 def fill(b: Builder, m: r.MedicationDispense) -> Fill | None:
     """A dispense that was handed over; None for others and for one without a date."""
     handed = b.day(m.when_handed_over)
-    if m.status == "completed":
+    given = (m.quantity is not None and (m.quantity.value or 0) > 0) or m.days_supply is not None
+    if m.status == "completed" or (m.status == "stopped" and given):
         start = handed if handed is not None else b.day(m.when_prepared)
     elif m.status == "in-progress":
         start = handed

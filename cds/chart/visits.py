@@ -11,9 +11,9 @@ from cds.fhir import records as r
 if TYPE_CHECKING:
     from cds.chart.build import Builder
 
-_CONTACT_CLASSES = frozenset({"AMB", "VR", "HH"})
+_CONTACT_CLASSES = frozenset({"AMB", "VR", "HH", "TEL"})
 _INPATIENT_CLASSES = frozenset({"IMP", "ACUTE", "NONAC"})
-_CLINICIAN_TYPES = ("Practitioner/", "PractitionerRole/")
+_NO_CLINICIAN = ("Patient/", "RelatedPerson/")
 _REVIEW = ("urn:psychmed:task", "risk-benefit-review")
 
 
@@ -45,9 +45,13 @@ def _kind(e: r.Encounter) -> Literal["contact", "emergency", "inpatient", "other
 
 
 def _clinician_took_part(e: r.Encounter) -> bool:
-    """True when a clinician is listed, or when nobody is: an unrecorded participant is not an absent one."""
+    """True unless those listed are all patients or relatives.
+
+    An unrecorded participant is not an absent one, and an opaque reference (`urn:uuid:...`) does not say who it is: both
+    are taken as a clinician, the reading that alerts less.
+    """
     people = [p.individual.reference for p in e.participant if p.individual and p.individual.reference]
-    return not people or any(t in person for person in people for t in _CLINICIAN_TYPES)
+    return not people or any(not any(t in person for t in _NO_CLINICIAN) for person in people)
 
 
 def appointment(b: Builder, a: r.Appointment) -> Booking | None:

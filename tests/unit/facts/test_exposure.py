@@ -100,6 +100,10 @@ def test_a_dispense_that_was_not_handed_over_does_not_count() -> None:
         assert exposures(lorazepam("-30d", 20, status=status)) == []
 
 
+def test_a_dispense_stopped_after_something_was_handed_over_counts() -> None:
+    assert exposure(lorazepam("-30d", 20, status="stopped"))["covered_days"] == 20
+
+
 @pytest.mark.parametrize("status", ["entered-in-error", "draft"])
 def test_orders_that_do_not_count_leave_no_exposure(status: str) -> None:
     order = ("order o1", {"drug": "lorazepam 0.5", "authored": "-30d", "days": "20d", "status": status})

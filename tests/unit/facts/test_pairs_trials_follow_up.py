@@ -256,8 +256,8 @@ def contacts(*lines):  # type: ignore[no-untyped-def]
     return [f["day"] for f in of("contact", viewing(fill("sertraline 50", "-20d", 60), *lines))]
 
 
-@pytest.mark.parametrize("code", ["AMB", "VR", "HH", "none"])
-def test_visits_in_person_by_video_and_at_home_are_contacts(code: str) -> None:
+@pytest.mark.parametrize("code", ["AMB", "VR", "HH", "TEL", "none"])
+def test_visits_in_person_by_video_at_home_and_by_telephone_are_contacts(code: str) -> None:
     assert contacts(("visit a", {"date": "-5d", "class": code})) == [-5]
 
 
@@ -279,6 +279,14 @@ def test_a_visit_needs_a_clinician_where_participants_are_named() -> None:
     assert contacts(("visit a", {"date": "-5d", "by": "Practitioner/p"})) == [-5]
     assert contacts(("visit a", {"date": "-5d", "by": "PractitionerRole/p"})) == [-5]
     assert contacts(("visit a", {"date": "-5d", "by": "RelatedPerson/p"})) == []
+    assert contacts(("visit a", {"date": "-5d", "by": "Patient/p"})) == []
+
+
+@pytest.mark.parametrize(
+    "who", ["urn:uuid:4b3f", "https://example.org/fhir/Practitioner/1", "Practitioner?identifier=x|1"]
+)
+def test_a_clinician_makes_a_contact_however_the_reference_is_written(who: str) -> None:
+    assert contacts(("visit a", {"date": "-5d", "by": who})) == [-5]
 
 
 @pytest.mark.parametrize(
