@@ -47,7 +47,7 @@ def _kind(e: r.Encounter) -> Literal["contact", "emergency", "inpatient", "other
 def _clinician_took_part(e: r.Encounter) -> bool:
     """True unless those listed are all patients or relatives.
 
-    An unrecorded participant is not an absent one, and an opaque reference (`urn:uuid:...`) does not say who it is: both
+    An unrecorded participant is not an absent one, and an opaque reference (`urn:uuid:...`) says nothing of who: both
     are taken as a clinician, the reading that alerts less.
     """
     people = [p.individual.reference for p in e.participant if p.individual and p.individual.reference]
