@@ -21,7 +21,7 @@ from cds.fhir.reading import Reading, SearchState, normalize_reference
 from cds.findings import BadResource
 from cds.model import Hook
 
-_CLOSED_VERIFICATION = frozenset({"refuted", "entered-in-error", "provisional", "differential", "unconfirmed"})
+_CLOSED_VERIFICATION = frozenset({"refuted", "entered-in-error", "provisional", "differential"})
 _OPEN_STATUS = frozenset({"active", "recurrence", "relapse"})
 _Record = TypeVar("_Record", bound=r.Record)
 _Made = TypeVar("_Made", Order, Fill, Statement, Visit, Booking, Diagnosis, Result, Intolerance)

@@ -64,7 +64,12 @@ def order(b: Builder, m: r.MedicationRequest) -> Order | None:
         end=end,
         end_is_recorded_stop=recorded_only,
         steps=steps,
-        days_per_fill=_days(dispense.expected_supply_duration if dispense else None, quantity, steps, medication),
+        days_per_fill=_days(
+            dispense.expected_supply_duration if dispense else None,
+            dispense.quantity if dispense else None,
+            steps,
+            medication,
+        ),
         quantity=quantity,
         refills=max(0, int(refills)),
         requester=m.requester.reference if m.requester else None,
@@ -93,13 +98,12 @@ def fill(b: Builder, m: r.MedicationDispense) -> Fill | None:
         b, m.medication_codeable_concept, m.medication_reference, m.contained, m.dosage_instruction
     )
     steps = _steps(b, m.dosage_instruction, start)
-    quantity = m.quantity.value if m.quantity else None
     request = next((p for p in m.authorizing_prescription if p.reference), None)
     return Fill(
         ref=f"MedicationDispense/{m.id or 'without-id'}",
         medication=medication,
         start=start,
-        days=_days(m.days_supply, quantity, steps, medication),
+        days=_days(m.days_supply, m.quantity, steps, medication),
         steps=steps,
         request=b.locate(request),
     )
@@ -162,14 +166,17 @@ def _end(
     if is_stop:
         return b.today, False
     explicit = last_day(steps)
-    if explicit is not None or not stopped:
+    # A planned end that lies ahead is not when a stopped order ended.
+    if not stopped or (explicit is not None and explicit <= b.today):
         return explicit, False
     changed = b.day(m.meta.last_updated) if m.meta and m.meta.last_updated else None
+    if changed is None and explicit is not None:
+        return b.today, True
     return changed, changed is not None
 
 
 def _days(
-    stated: r.Quantity | None, quantity: Decimal | None, steps: Sequence[DoseStep], medication: Medication
+    stated: r.Quantity | None, quantity: r.Quantity | None, steps: Sequence[DoseStep], medication: Medication
 ) -> int | None:
     """Days of one fill: as stated, else quantity over units a day; None when neither is known."""
     if stated is not None and stated.value is not None:
@@ -177,13 +184,17 @@ def _days(
         factor = _DAYS_PER.get(unit)
         days = int(stated.value * factor) if factor else 0
         return days if 0 < days <= _LONGEST_SUPPLY else None
-    if quantity is None:
-        return None
+    if quantity is None or quantity.value is None or _in_ml(quantity) != any(s.unit == "mL" for s in steps):
+        return None  # millilitres do not count tablets
     per_day = _units_per_day(steps, medication)
     if not per_day:
         return None
-    days = int(quantity / per_day)
+    days = int(quantity.value / per_day)
     return days if 0 < days <= _LONGEST_SUPPLY else None
+
+
+def _in_ml(quantity: r.Quantity) -> bool:
+    return (quantity.code or quantity.unit or "").strip().lower() in {"ml", "milliliter", "milliliters", "millilitre"}
 
 
 def _units_per_day(steps: Sequence[DoseStep], medication: Medication) -> Decimal | None:

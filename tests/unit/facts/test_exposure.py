@@ -253,3 +253,19 @@ def test_a_thousand_fills_and_list_entries_are_laid_out_once_each() -> None:
     finally:
         supply._same_dose = real
     assert 0 < calls <= 4 * 1000
+
+
+def test_a_stopped_order_ends_when_it_was_stopped_not_at_its_planned_end() -> None:
+    order = {"drug": "lorazepam 0.5", "take": 1, "authored": "-30d", "end": "+60d", "status": "stopped"}
+    assert exposure(("order o1", {**order, "updated": "-20d"}))["last_covered"] == -20
+
+
+def test_a_quantity_in_millilitres_does_not_count_tablets() -> None:
+    order = ("fhir o1", {
+        "resourceType": "MedicationRequest", "id": "o1", "status": "completed", "intent": "order",
+        "subject": {"reference": "Patient/case-patient"}, "authoredOn": "@-90d", "medicationCodeableConcept": LORAZEPAM,
+        "dispenseRequest": {"quantity": {"value": 60, "unit": "mL"}},
+        "dosageInstruction": [{"timing": {"repeat": {"frequency": 1, "period": 1, "periodUnit": "d"}},
+                               "doseAndRate": [{"doseQuantity": {"value": 1, "unit": "tablet"}}]}],
+    })  # fmt: skip
+    assert exposures(order) == []

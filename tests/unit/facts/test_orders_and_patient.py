@@ -128,6 +128,7 @@ def test_a_stay_closes_outpatient_rules_but_not_at_its_discharge() -> None:
     assert gates(PATIENT, stay, hook="encounter-discharge") == []
 
 
+# "unconfirmed" is none of these: it counts (1.8).
 @pytest.mark.parametrize("verification", ["refuted", "entered-in-error", "provisional", "differential"])
 def test_a_condition_that_is_not_confirmed_neither_suppresses_nor_escalates(verification: str) -> None:
     found = facts(PATIENT, ("condition c", {"code": "G40.909", "onset": "-9d", "verification": verification}))
