@@ -14,7 +14,7 @@ serve: $(VENV)/core
 
 test: $(VENV)/dev check-style
 	$(BIN)/psychmed lint
-	$(BIN)/psychmed test
+	$(BIN)/psychmed test --quiet
 	$(BIN)/python -m pytest
 
 check-style: $(VENV)/dev

@@ -27,7 +27,7 @@ def main() -> None:
     verified = Evaluator(load_settings(time_zone="America/New_York", engine="auto"))
     print(f"CPU ms, minimum of {ROUNDS}, order shuffled, gc frozen; engine direct, then {verified.engine_name}")
     columns = ("resources", "kB", "floor", "read", "direct", "ratio", "goal", f"{verified.engine_name} +")
-    print("".join(f"{name:>10}" for name in columns))
+    print("".join(f"{name:>12}" for name in columns))
     for size, goal in GOALS.items():
         body = request_of(size)
         work: dict[str, Callable[[], object]] = {
@@ -39,7 +39,7 @@ def main() -> None:
         found = measure(work)
         ratio = found["direct"] / found["floor"]
         figures = (len(body) / 1000, found["floor"], found["read"], found["direct"], ratio, goal)
-        print(f"{size:>10}" + "".join(f"{f:>10.2f}" for f in (*figures, found["verified"] - found["direct"])))
+        print(f"{size:>12}" + "".join(f"{f:>12.2f}" for f in (*figures, found["verified"] - found["direct"])))
     evaluator.close()
     verified.close()
 

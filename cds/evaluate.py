@@ -11,14 +11,17 @@ from pathlib import Path
 from cds.chart.build import ChartInput, build_chart
 from cds.chart.model import Chart
 from cds.decide import Decision, decide, not_decided, unknown_finder, with_unread_drafts
+from cds.drugs.overlay import read_overlays
+from cds.drugs.release import site_drug_table
 from cds.drugs.resolver import Resolver
+from cds.drugs.table import drug_table
 from cds.engine import compile_engine, default_engine
 from cds.engine.checks import check_specs
 from cds.errors import EngineError, HookRequestError, RuleError
 from cds.facts.derive import Derived, derive
 from cds.fhir.reading import Reading, SearchState
 from cds.findings import Evaluation, Finding, NotEvaluated, Source
-from cds.model import Fact, Hook
+from cds.model import Fact, Hook, Match
 from cds.needs import looked_at, not_identified
 from cds.policy import apply_policy
 from cds.render import detail, summary
@@ -80,7 +83,9 @@ class Evaluator:
         self._every_branch = every_branch
         self.engine_name = default_engine() if settings.engine == "auto" else settings.engine
         self.engine = compile_engine(self.rules.specs, self.engine_name, deadline_s=settings.engine_deadline_ms / 1000)
-        self.resolver = Resolver()
+        drugs = settings.drugs
+        table = site_drug_table(drugs.release) if drugs.release is not None else drug_table()
+        self.resolver = Resolver(table, overlay=read_overlays(drugs.overlays, table))
         self._finder = unknown_finder(self.rules)
         self._rank = {rule.spec: -rule.rank for rule in self.rules.rules}
 
@@ -104,12 +109,22 @@ class Evaluator:
     def chart(self, call: HookCall, *, today: dt.date) -> Chart:
         """The chart as it is known on `today`."""
         judged = call.draft_refs if call.selected is None else tuple(r for r in call.draft_refs if r in call.selected)
-        source = ChartInput(call.hook, call.reading, call.searches, judged, call.stops, call.encounter)
-        return build_chart(source, today=today, tz=self.tz, resolver=self.resolver)
+        aside = frozenset(call.draft_refs).difference(judged)
+        source = ChartInput(call.hook, call.reading, call.searches, judged, aside, call.stops, call.encounter)
+        bare = self.settings.drugs.bare_counts
+        return build_chart(source, today=today, tz=self.tz, resolver=self.resolver, bare_counts=bare)
 
     def facts(self, chart: Chart, hook: Hook) -> Derived:
         """Facts of the chart, and the kinds that could not be derived."""
         return derive(chart, hook=hook, parameters=self.rules.shared_values)
+
+    def _matches(self, derived: Derived) -> list[Match]:
+        """The engine's matches; where it cannot finish (`engine: durable`), direct answers and the event is logged."""
+        try:
+            return self.engine.evaluate(derived.facts)
+        except EngineError as error:
+            _log.error("%s did not finish (%s), direct answers", self.engine_name, type(error).__name__)
+            return compile_engine(self.rules.specs, "direct").evaluate(derived.facts)
 
     def evaluate(self, call: HookCall, *, today: dt.date) -> Evaluation:
         """Every finding for this call, with its disposition.
@@ -122,7 +137,7 @@ class Evaluator:
             verdict = not_decided(self.rules, call.hook, f"more than {MOST_ORDERS} orders in one call")
         else:
             derived = self.facts(chart, call.hook)
-            matches = self.engine.evaluate(derived.facts)
+            matches = self._matches(derived)
             verdict = decide(self.rules, matches, derived, chart, call.hook, finder=self._finder)
         if call.unread_drafts:
             verdict = with_unread_drafts(verdict, call.unread_drafts)
@@ -150,7 +165,7 @@ class Evaluator:
             evaluated=verdict.evaluated,
             not_evaluated=tuple(dict.fromkeys((*verdict.not_evaluated, *unwritten))),
             ignored_resources=_ignored(call.reading),
-            bad_resources=tuple(sorted(call.reading.bad, key=lambda b: (b.where, b.reason))),
+            bad_resources=tuple(sorted((*call.reading.bad, *chart.unusable), key=lambda b: (b.where, b.reason))),
             medications={
                 status: chart.drugs.get(status, 0)
                 for status in ("identified", "not-listed", "unidentified", "conflict")

@@ -73,6 +73,16 @@ class CardBudgets(BaseModel):
         }.get(hook)
 
 
+class DrugSettings(BaseModel):
+    """How a site's medicines are identified."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    release: Path | None = Field(default=None, description="the site's RxNorm, made by psychmed drugs load")
+    overlays: tuple[Path, ...] = Field(default=(), description="CSV tables of local, SNOMED CT or ATC codes")
+    bare_counts: bool = Field(default=False, description="doses without a unit are numbers of pieces")
+
+
 class Settings(BaseSettings):
     """A site's settings, complete and checked."""
 
@@ -91,6 +101,7 @@ class Settings(BaseSettings):
     )
     rules: dict[str, RuleSwitch] = Field(default_factory=dict, description="rule id: status, parameters, why")
     card_budgets: CardBudgets = Field(default_factory=CardBudgets, description="most cards per hook call")
+    drugs: DrugSettings = Field(default_factory=DrugSettings, description="RxNorm release, overlays, bare_counts")
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(default=(), description="browser origins that may call")
     base_url: str | None = Field(default=None, description="the address clients use, when a proxy stands in front")
     require_sign_off: bool = Field(default=False, description="rules without a clinical sign-off run silent")
@@ -166,6 +177,7 @@ _HINTS = {
     "base_url": "for example https://cds.example.org",
     "port": "0 to 65535; 0 takes a free port",
     "rules": "rule id, then status (active, silent, off), parameters, why",
+    "drugs": "release: a file; overlays: a list of files; bare_counts: true or false",
     "card_budgets": "hook name, then a number from 1 to 20",
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import TypeVar
@@ -30,11 +30,13 @@ from cds.dates import Day, day_of
 from cds.drugs.resolver import Resolver
 from cds.fhir import records as r
 from cds.fhir.reading import Reading, SearchState, normalize_reference
+from cds.findings import BadResource
 from cds.model import Hook
 
 # 1.8: a refuted condition is none; a provisional one neither suppresses nor escalates.
 _CLOSED_VERIFICATION = frozenset({"refuted", "entered-in-error", "provisional", "differential"})
 _OPEN_STATUS = frozenset({"active", "recurrence", "relapse"})
+_Record = TypeVar("_Record", bound=r.Record)
 _Row = TypeVar("_Row", Order, Fill, Statement, Administration, Visit, Care, Booking, Diagnosis, Result, Intolerance)
 
 
@@ -42,13 +44,15 @@ _Row = TypeVar("_Row", Order, Fill, Statement, Administration, Visit, Care, Book
 class ChartInput:
     """What the chart is built from: the records read, how each search went, and what the hook says of them.
 
-    draft_refs: orders being written. stops: charted orders that the same call ends. encounter: the hook's, if any.
+    draft_refs: orders being judged. set_aside: drafts of the call that are not (order-select judges the selected ones);
+    they are no therapy either. stops: charted orders that the same call ends. encounter: the hook's, if any.
     """
 
     hook: Hook
     reading: Reading
     searches: Mapping[str, SearchState]
     draft_refs: tuple[str, ...] = ()
+    set_aside: frozenset[str] = frozenset()
     stops: tuple[str, ...] = ()
     encounter: str | None = None
 
@@ -61,11 +65,14 @@ class Builder:
     today: Day
     tz: ZoneInfo
     resolver: Resolver
+    bare_counts: bool
     drugs: Counter[str] = field(default_factory=Counter)
     unidentified: list[str] = field(default_factory=list)
     dated: list[Day] = field(default_factory=list)
     products: dict[str, r.Medication] = field(default_factory=dict)
     nameless: dict[int, str] = field(default_factory=dict)
+    unusable: list[BadResource] = field(default_factory=list)
+    suspects: Mapping[str, r.CodeableConcept | None] = field(default_factory=dict)
     _numbers: Counter[str] = field(default_factory=Counter)
 
     def day(self, text: str | None, *, end: bool = False) -> Day | None:
@@ -90,102 +97,122 @@ class Builder:
             self.nameless[key] = f"{kind}/without-id-{self._numbers[kind]}"
         return self.nameless[key]
 
+    def locate(self, reference: r.Reference | None) -> str | None:
+        """`Type/id` that a reference means, `urn:uuid:` included."""
+        return self.source.reading.locate(reference.reference) if reference and reference.reference else None
 
-def build_chart(source: ChartInput, *, today: dt.date, tz: ZoneInfo, resolver: Resolver) -> Chart:
-    """Build the chart as it is known on `today`. Never raises for what a single record says."""
-    b = Builder(source, today.toordinal(), tz, resolver)
+    def each(
+        self, record_type: type[_Record], make: Callable[[Builder, _Record], Iterable[_Row] | _Row | None]
+    ) -> tuple[_Row, ...]:
+        """What `make` makes of each record of a type, by ref; a record that it cannot take costs only itself."""
+        made: list[_Row] = []
+        for record in self.source.reading.of(record_type):
+            try:
+                found = make(self, record)
+                made.extend(list(found) if isinstance(found, Iterable) else [found] if found is not None else [])
+            except (ValueError, TypeError, ArithmeticError, AttributeError, LookupError) as error:
+                self.unusable.append(BadResource(self.ref(record), f"could not be used ({type(error).__name__})"))
+        return tuple(sorted(made, key=lambda row: row.ref))
+
+
+def build_chart(
+    source: ChartInput, *, today: dt.date, tz: ZoneInfo, resolver: Resolver, bare_counts: bool = False
+) -> Chart:
+    """Build the chart as it is known on `today`. Never raises for what a single record says.
+
+    bare_counts: the site's doses without a unit count pieces (tablets, capsules); else such a dose is unknown.
+    """
+    b = Builder(source, today.toordinal(), tz, resolver, bare_counts)
     b.products = {b.ref(m): m for m in source.reading.of(r.Medication) if m.id}
-    of = source.reading.of
-    patient = next(iter(of(r.Patient)), None)
-    orders = meds.with_replacements([o for m in of(r.MedicationRequest) if (o := meds.order(b, m)) is not None])
+    patient = next(iter(source.reading.of(r.Patient)), None)
+    orders = meds.with_replacements(b.each(r.MedicationRequest, meds.order))
+    b.suspects = _suspects(b) if source.reading.of(r.AdverseEvent) else {}
     chart = Chart(
         patient=source.reading.patient_id or (patient.id if patient and patient.id else ""),
         today=b.today,
         birth=patient.birth_date if patient else None,
         deceased=bool(patient and (patient.deceased_boolean or patient.deceased_date_time)),
-        orders=_sorted(orders),
-        fills=_sorted(f for m in of(r.MedicationDispense) if (f := meds.fill(b, m)) is not None),
-        statements=_sorted(s for m in of(r.MedicationStatement) if (s := meds.statement(b, m)) is not None),
-        administrations=_sorted(
-            a for m in of(r.MedicationAdministration) if (a := meds.administration(b, m)) is not None
+        orders=orders,
+        fills=b.each(r.MedicationDispense, meds.fill),
+        statements=b.each(r.MedicationStatement, meds.statement),
+        administrations=b.each(r.MedicationAdministration, meds.administration),
+        visits=b.each(r.Encounter, visits.visit),
+        care=(*b.each(r.Encounter, visits.care_of_visit), *b.each(r.ServiceRequest, visits.care_ordered)),
+        bookings=(
+            *b.each(r.Appointment, visits.appointment),
+            *b.each(r.Encounter, visits.planned),
+            *b.each(r.ServiceRequest, visits.service_request),
+            *b.each(r.Task, visits.task),
         ),
-        visits=_sorted(v for e in of(r.Encounter) if (v := visits.visit(b, e)) is not None),
-        care=_sorted(visits.care(b)),
-        bookings=_sorted(visits.bookings(b)),
-        diagnoses=_sorted(_diagnoses(b)),
-        results=_sorted(_results(b)),
-        intolerances=_sorted(_intolerances(b)),
-        reviews=tuple(sorted(visits.reviews(b))),
+        diagnoses=b.each(r.Condition, _diagnosis),
+        results=b.each(r.Observation, _results),
+        intolerances=(*b.each(r.AllergyIntolerance, _allergy), *b.each(r.AdverseEvent, _adverse_event)),
+        reviews=tuple(sorted(review.day for review in b.each(r.Task, visits.review) if review.day is not None)),
         encounter=normalize_reference(f"Encounter/{source.encounter}") if source.encounter else None,
         discharge_list_known=any(o.role == "discharge" for o in orders),
         searches=dict(source.searches),
         unidentified=tuple(sorted(set(b.unidentified))),
         drugs=dict(b.drugs),
+        unusable=tuple(b.unusable),
     )
     # Every date above has been read by now: the length of the record is known only at the end.
     return replace(chart, earliest=min(b.dated, default=None))
 
 
-def _sorted(items: Iterable[_Row]) -> tuple[_Row, ...]:
-    return tuple(sorted(items, key=lambda item: item.ref))
+def _diagnosis(b: Builder, c: r.Condition) -> Diagnosis | None:
+    recorded = b.recorded(c.recorded_date)
+    if _code(c.verification_status) in _CLOSED_VERIFICATION:
+        return None
+    # 10.11: judged by onset, else by the day it was recorded.
+    onset = b.day(c.onset_date_time or (c.onset_period.start if c.onset_period else None))
+    day = onset if onset is not None else recorded
+    groups = condition_groups(c.code)
+    status = _code(c.clinical_status)
+    return Diagnosis(b.ref(c), groups, day, status is None or status in _OPEN_STATUS) if groups else None
 
 
-def _diagnoses(b: Builder) -> Iterable[Diagnosis]:
-    for c in b.source.reading.of(r.Condition):
-        recorded = b.recorded(c.recorded_date)
-        if _code(c.verification_status) in _CLOSED_VERIFICATION:
-            continue
-        # 10.11: judged by onset, else by the day it was recorded.
-        onset = b.day(c.onset_date_time or (c.onset_period.start if c.onset_period else None))
-        groups = condition_groups(c.code)
-        if groups:
-            status = _code(c.clinical_status)
-            day = onset if onset is not None else recorded
-            yield Diagnosis(b.ref(c), groups, day, status is None or status in _OPEN_STATUS)
+def _results(b: Builder, o: r.Observation) -> Iterator[Result]:
+    if o.status in {"entered-in-error", "cancelled", "registered"}:
+        return
+    period = o.effective_period.start if o.effective_period else None
+    day = b.recorded(o.effective_date_time or period or o.effective_instant or o.issued)
+    if day is None or day > b.today:
+        return
+    # A panel carries its scores as components ("PHQ-9 item 9" beside the total).
+    parts: tuple[r.Observation | r.ObservationComponent, ...] = (o, *o.component)
+    for part in parts:
+        name = result_name(part.code)
+        value = part.value_quantity.value if part.value_quantity else part.value_integer
+        if name and value is not None:
+            yield Result(b.ref(o), name, Decimal(value), day)
 
 
-def _results(b: Builder) -> Iterable[Result]:
-    for o in b.source.reading.of(r.Observation):
-        if o.status in {"entered-in-error", "cancelled", "registered"}:
-            continue
-        day = b.recorded(
-            o.effective_date_time or (o.effective_period.start if o.effective_period else None)
-            or o.effective_instant or o.issued
-        )  # fmt: skip
-        if day is None or day > b.today:
-            continue
-        # A panel carries its scores as components ("PHQ-9 item 9" beside the total).
-        parts: tuple[r.Observation | r.ObservationComponent, ...] = (o, *o.component)
-        for part in parts:
-            name = result_name(part.code)
-            value = part.value_quantity.value if part.value_quantity else part.value_integer
-            if name and value is not None:
-                yield Result(b.ref(o), name, Decimal(value), day)
+def _allergy(b: Builder, a: r.AllergyIntolerance) -> Iterator[Intolerance]:
+    b.recorded(a.recorded_date)
+    if _code(a.verification_status) not in {"refuted", "entered-in-error"}:
+        yield from _named_drug(b, b.ref(a), a.code)
 
 
-def _intolerances(b: Builder) -> Iterable[Intolerance]:
-    reading = b.source.reading
-    for a in reading.of(r.AllergyIntolerance):
-        b.recorded(a.recorded_date)
-        if _code(a.verification_status) not in {"refuted", "entered-in-error"}:
-            yield from _named_drug(b, b.ref(a), a.code)
-    suspects: dict[str, r.CodeableConcept | None] = {ref: product.code for ref, product in b.products.items()}
-    if reading.of(r.AdverseEvent):
-        given: list[r.MedicationRequest | r.MedicationStatement | r.MedicationAdministration] = [
-            *reading.of(r.MedicationRequest),
-            *reading.of(r.MedicationStatement),
-            *reading.of(r.MedicationAdministration),
-        ]
-        for m in given:
-            product = m.medication_reference.reference if m.medication_reference else None
-            suspects[b.ref(m)] = m.medication_codeable_concept or suspects.get(normalize_reference(product or ""))
-    for e in reading.of(r.AdverseEvent):
-        for suspect in e.suspect_entity:
-            target = suspect.instance.reference if suspect.instance else None
-            yield from _named_drug(b, b.ref(e), suspects.get(normalize_reference(target)) if target else None)
+def _adverse_event(b: Builder, e: r.AdverseEvent) -> Iterator[Intolerance]:
+    for suspect in e.suspect_entity:
+        yield from _named_drug(b, b.ref(e), b.suspects.get(b.locate(suspect.instance) or ""))
 
 
-def _named_drug(b: Builder, where: str, concept: r.CodeableConcept | None) -> Iterable[Intolerance]:
+def _suspects(b: Builder) -> dict[str, r.CodeableConcept | None]:
+    """What an adverse event may name: a product, or an order, statement or administration of one."""
+    of = b.source.reading.of
+    found: dict[str, r.CodeableConcept | None] = {ref: product.code for ref, product in b.products.items()}
+    given: list[r.MedicationRequest | r.MedicationStatement | r.MedicationAdministration] = [
+        *of(r.MedicationRequest),
+        *of(r.MedicationStatement),
+        *of(r.MedicationAdministration),
+    ]
+    for m in given:
+        found[b.ref(m)] = m.medication_codeable_concept or found.get(b.locate(m.medication_reference) or "")
+    return found
+
+
+def _named_drug(b: Builder, where: str, concept: r.CodeableConcept | None) -> Iterator[Intolerance]:
     if concept is None:
         return
     found = b.resolver.resolve([(c.system, c.code, c.display) for c in concept.coding], concept.text)

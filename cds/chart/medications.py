@@ -33,6 +33,8 @@ _LONGEST_ADMINISTRATION = 31  # days; one record that claims more is a mistake
 def order(b: Builder, m: r.MedicationRequest) -> Order | None:
     """An order that counts: current, paused, ended or stopped; None for what 1.2 ignores."""
     where = b.ref(m)
+    if where in b.source.set_aside:
+        return None
     is_draft = where in b.source.draft_refs
     is_stop = where in b.source.stops
     if m.status == "entered-in-error" or m.do_not_perform:
@@ -42,14 +44,14 @@ def order(b: Builder, m: r.MedicationRequest) -> Order | None:
     if not (is_draft or is_stop or counted):
         return None
     setting = _setting(m.category)
-    encounter = _reference(m.encounter)
+    encounter = b.locate(m.encounter)
     role = _role(b, m, setting, encounter, is_draft=is_draft)
     progress: Progress = "stopped" if is_stop else "current" if is_draft else _PROGRESS.get(m.status or "", "ended")
     medication = _medication(
         b, m.medication_codeable_concept, m.medication_reference, m.contained, m.dosage_instruction
     )
     start = _start(b, m, role)
-    steps = anchor(read_dosage(m.dosage_instruction, b.tz), start)
+    steps = anchor(read_dosage(m.dosage_instruction, b.tz, bare_counts=b.bare_counts), start)
     dispense = m.dispense_request
     stated_quantity = dispense.quantity if dispense else None
     quantity, unit = counted_quantity(stated_quantity)
@@ -71,7 +73,7 @@ def order(b: Builder, m: r.MedicationRequest) -> Order | None:
         quantity_unit=unit,
         refills=max(0, (dispense.number_of_repeats_allowed or 0) if dispense else 0),
         requester=m.requester.reference if m.requester else None,
-        prior=_reference(m.prior_prescription),
+        prior=b.locate(m.prior_prescription),
         encounter=encounter,
         reasons=frozenset().union(*(condition_groups(c) for c in m.reason_code)),
         stop_reasons=reason_groups([m.status_reason]),
@@ -81,28 +83,29 @@ def order(b: Builder, m: r.MedicationRequest) -> Order | None:
     )
 
 
-def with_replacements(orders: Sequence[Order]) -> list[Order]:
+def with_replacements(orders: Sequence[Order]) -> tuple[Order, ...]:
     """The same orders, each knowing which one names it as its prior prescription (10.3)."""
     known = {o.ref for o in orders}
     replaced: dict[str, Order] = {}
     for o in sorted(orders, key=lambda o: (o.role == "draft", o.start or 0, o.ref)):
         if o.prior in known and o.prior != o.ref and o.progress not in {"stopped", "cancelled"}:
             replaced[o.prior or ""] = o  # a draft of the call counts before what the chart says
-    return [
+    return tuple(
         replace(o, replaced_by=by.ref, ended_by_call=o.ended_by_call or by.role == "draft")
         if (by := replaced.get(o.ref)) is not None and o.role != "draft"
         else o
         for o in orders
-    ]
+    )
 
 
 def fill(b: Builder, m: r.MedicationDispense) -> Fill | None:
     """A dispense that was handed over; None for others and for one without a date."""
     handed = b.recorded(m.when_handed_over)
     quantity, unit = counted_quantity(m.quantity)
-    if m.status == "completed":
+    given = (m.quantity is not None and (m.quantity.value or 0) > 0) or m.days_supply is not None
+    if m.status == "completed" or (m.status == "stopped" and given):
         start = handed if handed is not None else b.recorded(m.when_prepared)
-    elif m.status == "in-progress" or (m.status == "stopped" and m.quantity is not None and m.quantity.value):
+    elif m.status == "in-progress":
         start = handed
     else:
         start = None
@@ -111,7 +114,7 @@ def fill(b: Builder, m: r.MedicationDispense) -> Fill | None:
     medication = _medication(
         b, m.medication_codeable_concept, m.medication_reference, m.contained, m.dosage_instruction
     )
-    steps = anchor(read_dosage(m.dosage_instruction, b.tz), start)
+    steps = anchor(read_dosage(m.dosage_instruction, b.tz, bare_counts=b.bare_counts), start)
     days = stated_days(m.days_supply)
     return Fill(
         ref=b.ref(m),
@@ -119,7 +122,7 @@ def fill(b: Builder, m: r.MedicationDispense) -> Fill | None:
         start=start,
         days=days if days is not None else supply_days(quantity, unit, steps, medication),
         steps=steps,
-        request=next((ref for p in m.authorizing_prescription if (ref := _reference(p)) is not None), None),
+        request=next((ref for p in m.authorizing_prescription if (ref := b.locate(p)) is not None), None),
         setting=_setting([m.category] if m.category else []),
         quantity=quantity,
         quantity_unit=unit,
@@ -143,7 +146,7 @@ def statement(b: Builder, m: r.MedicationStatement) -> Statement | None:
         current=m.status in {"active", "intended"},
         start=start,
         end=end,
-        steps=anchor(read_dosage(m.dosage, b.tz), start),
+        steps=anchor(read_dosage(m.dosage, b.tz, bare_counts=b.bare_counts), start),
         dated=period is not None and start is not None,
         mentioned=max(mentions, default=None),
         stop_reasons=reason_groups(m.status_reason),
@@ -233,10 +236,6 @@ def _end(
     return (min(changed, b.today), True) if changed is not None else (None, False)
 
 
-def _reference(reference: r.Reference | None) -> str | None:
-    return normalize_reference(reference.reference) if reference is not None and reference.reference else None
-
-
 def _medication(
     b: Builder,
     concept: r.CodeableConcept | None,
@@ -249,7 +248,7 @@ def _medication(
     if concept is None and reference is not None:
         target = reference.reference or ""
         local = {f"#{m.id}": m for m in contained}
-        product = local.get(target) or b.products.get(normalize_reference(target) if target else "")
+        product = local.get(target) or b.products.get(b.locate(reference) or "")
         concept, text = (product.code if product else None), reference.display
     route = next((d.route.text or next((c.display for c in d.route.coding), None) for d in dosages if d.route), None)
     codings = [(c.system, c.code, c.display) for c in concept.coding] if concept else []

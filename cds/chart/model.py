@@ -11,6 +11,7 @@ from cds.dates import Day
 from cds.drugs.dose import DoseStep
 from cds.drugs.model import Medication
 from cds.fhir.reading import SearchState
+from cds.findings import BadResource
 
 Setting = Literal["outpatient", "discharge", "inpatient"]
 Progress = Literal["current", "paused", "ended", "stopped", "cancelled"]
@@ -200,6 +201,7 @@ class Chart:
     earliest: Day | None = None
     unidentified: tuple[str, ...] = ()
     drugs: Mapping[str, int] = field(default_factory=dict)
+    unusable: tuple[BadResource, ...] = ()
 
     def searched(self, resource_type: str) -> bool:
         """True when absence of this type is evidence: the search succeeded and was read to its end."""

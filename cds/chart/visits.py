@@ -9,7 +9,6 @@ from cds.chart.codes import asks_for_follow_up, condition_groups, visit_kinds
 from cds.chart.model import Booking, Care, Visit
 from cds.dates import Day
 from cds.fhir import records as r
-from cds.fhir.reading import normalize_reference
 
 if TYPE_CHECKING:
     from cds.chart.build import Builder
@@ -79,21 +78,25 @@ def _is_no_clinician(person: r.Reference) -> bool:
     return kind in _NOT_CLINICIANS
 
 
-def care(b: Builder) -> Iterable[Care]:
-    """Hospice and palliative care: encounters of that type, reason or destination, and orders for it (1.9)."""
-    for e in b.source.reading.of(r.Encounter):
-        if e.status not in {"finished", "in-progress", "onleave"}:
-            continue
-        disposition = e.hospitalization.discharge_disposition if e.hospitalization else None
-        groups = frozenset().union(*(condition_groups(c) for c in (*e.type, *e.reason_code, disposition)))
-        if groups & {"hospice", "palliative"}:
-            end = b.day(e.period.end, end=True) if e.period else None
-            start = b.day(e.period.start) if e.period else None
-            yield from _care(b.ref(e), groups, b.today if e.status != "finished" else end or start)
-    for s in b.source.reading.of(r.ServiceRequest):
-        if s.status in {"active", "completed"} and not s.do_not_perform:
-            day = b.day(s.authored_on) or b.day(s.occurrence_date_time)
-            yield from _care(b.ref(s), condition_groups(s.code), day)
+def care_of_visit(b: Builder, e: r.Encounter) -> Iterable[Care]:
+    """Hospice or palliative care that an encounter names by its type, reason or destination (1.9)."""
+    if e.status not in {"finished", "in-progress", "onleave"}:
+        return ()
+    disposition = e.hospitalization.discharge_disposition if e.hospitalization else None
+    groups = frozenset().union(*(condition_groups(c) for c in (*e.type, *e.reason_code, disposition)))
+    if not groups & {"hospice", "palliative"}:
+        return ()
+    end = b.day(e.period.end, end=True) if e.period else None
+    start = b.day(e.period.start) if e.period else None
+    return _care(b.ref(e), groups, b.today if e.status != "finished" else end or start)
+
+
+def care_ordered(b: Builder, s: r.ServiceRequest) -> Iterable[Care]:
+    """Hospice or palliative care that was ordered."""
+    if s.status not in {"active", "completed"} or s.do_not_perform:
+        return ()
+    day = b.day(s.authored_on) or b.day(s.occurrence_date_time)
+    return _care(b.ref(s), condition_groups(s.code), day)
 
 
 def _care(where: str, groups: frozenset[str], day: Day | None) -> Iterable[Care]:
@@ -105,39 +108,42 @@ def _care(where: str, groups: frozenset[str], day: Day | None) -> Iterable[Care]
         yield Care(where, "palliative", day)
 
 
-def bookings(b: Builder) -> Iterable[Booking]:
-    """Appointments that stand, planned encounters, and requests for a follow-up visit."""
-    for a in b.source.reading.of(r.Appointment):
-        created = b.recorded(a.created)
-        # A proposal counts only when it was made today: it is what this very visit has set in motion (10.29).
-        if a.status in {"booked", "pending"} or (a.status == "proposed" and created == b.today):
-            period = a.requested_period[0].start if a.requested_period else None
-            yield Booking(b.ref(a), b.day(a.start or period), None, created)
-    for e in b.source.reading.of(r.Encounter):
-        if e.status == "planned" and e.period is not None:
-            yield Booking(b.ref(e), b.day(e.period.start), None, None)
-    for s in b.source.reading.of(r.ServiceRequest):
-        if s.status in {"active", "draft"} and asks_for_follow_up(s.code):
-            period = s.occurrence_period.start if s.occurrence_period else None
-            yield _request(b, b.ref(s), s.occurrence_date_time or period, s.encounter, s.authored_on)
-    for t in b.source.reading.of(r.Task):
-        if t.status in {"requested", "accepted", "ready", "in-progress"} and asks_for_follow_up(t.code):
-            due = t.execution_period.start if t.execution_period else None
-            limit = t.restriction.period.end if t.restriction and t.restriction.period else None
-            yield _request(b, b.ref(t), due or limit, t.encounter, t.authored_on)
+def appointment(b: Builder, a: r.Appointment) -> Booking | None:
+    """An appointment that stands. A proposal counts only when it was made today: this very visit set it in motion."""
+    created = b.recorded(a.created)
+    if a.status not in {"booked", "pending"} and not (a.status == "proposed" and created == b.today):
+        return None
+    period = a.requested_period[0].start if a.requested_period else None
+    return Booking(b.ref(a), b.day(a.start or period), None, created)
 
 
-def _request(b: Builder, where: str, when: str | None, encounter: r.Reference | None, authored: str | None) -> Booking:
-    visit_ref = normalize_reference(encounter.reference) if encounter and encounter.reference else None
-    return Booking(where, b.day(when), visit_ref, b.recorded(authored))
+def planned(b: Builder, e: r.Encounter) -> Booking | None:
+    """A planned encounter is a booking."""
+    if e.status != "planned" or e.period is None:
+        return None
+    return Booking(b.ref(e), b.day(e.period.start), None, None)
 
 
-def reviews(b: Builder) -> Iterable[Day]:
-    """Days on which a risk-benefit review was completed (10.25)."""
-    for t in b.source.reading.of(r.Task):
-        if t.status != "completed" or t.code is None:
-            continue
-        if any((c.system, c.code) == _REVIEW for c in t.code.coding):
-            done = b.day((t.execution_period.end if t.execution_period else None) or t.last_modified or t.authored_on)
-            if done is not None:
-                yield done
+def service_request(b: Builder, s: r.ServiceRequest) -> Booking | None:
+    """A request for a follow-up visit."""
+    if s.status not in {"active", "draft"} or not asks_for_follow_up(s.code):
+        return None
+    when = s.occurrence_date_time or (s.occurrence_period.start if s.occurrence_period else None)
+    return Booking(b.ref(s), b.day(when), b.locate(s.encounter), b.recorded(s.authored_on))
+
+
+def task(b: Builder, t: r.Task) -> Booking | None:
+    """A task that asks for a follow-up visit."""
+    if t.status not in {"requested", "accepted", "ready", "in-progress"} or not asks_for_follow_up(t.code):
+        return None
+    due = t.execution_period.start if t.execution_period else None
+    limit = t.restriction.period.end if t.restriction and t.restriction.period else None
+    return Booking(b.ref(t), b.day(due or limit), b.locate(t.encounter), b.recorded(t.authored_on))
+
+
+def review(b: Builder, t: r.Task) -> Booking | None:
+    """A completed risk-benefit review, on the day it was done (10.25)."""
+    if t.status != "completed" or t.code is None or not any((c.system, c.code) == _REVIEW for c in t.code.coding):
+        return None
+    done = b.day((t.execution_period.end if t.execution_period else None) or t.last_modified or t.authored_on)
+    return Booking(b.ref(t), done, None, None) if done is not None else None

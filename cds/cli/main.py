@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import orjson
 import typer
 
+from cds.cli.drugs import app as drugs_app
 from cds.errors import CdsError, HookRequestError
 
 app = typer.Typer(
@@ -17,6 +18,7 @@ app = typer.Typer(
     help="Decision support for psychiatric medication management.",
     pretty_exceptions_enable=False,  # it would print local variables, and with them the patient
 )
+app.add_typer(drugs_app, name="drugs")
 Format = Literal["text", "json"]
 FormatOption = Annotated[Format, typer.Option("--format", help="text or json")]
 SettingsOption = Annotated[Path | None, typer.Option("--settings", help="the site's settings file (site.yaml)")]
@@ -110,6 +112,7 @@ def run_cases(
     cases: Annotated[Path | None, typer.Argument(help="a case file or folder; default: the shipped cases")] = None,
     k: Annotated[str, typer.Option("-k", help="only cases whose rule or name contains this")] = "",
     engine: Annotated[Literal["direct", "verified", "durable"], typer.Option(help="which engine decides")] = "direct",
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="only failures and the total")] = False,
     output: FormatOption = "text",
 ) -> None:
     """Run the case files of the rules."""
@@ -133,7 +136,7 @@ def run_cases(
         outcomes = run(chosen, door, rules=rules, facts=door.facts)
     except CdsError as error:
         raise _fail(error) from None
-    typer.echo(outcomes_json(outcomes) if output == "json" else outcomes_text(outcomes))
+    typer.echo(outcomes_json(outcomes) if output == "json" else outcomes_text(outcomes, quiet=quiet))
     if not outcomes:
         raise _fail("no case was run")
     raise typer.Exit(1 if any(not o.passed and not o.case.known_gap for o in outcomes) else 0)

@@ -25,12 +25,14 @@ def evaluation_text(name: str, evaluation: Evaluation) -> str:
     return "\n".join(lines)
 
 
-def outcomes_text(outcomes: Sequence[Outcome]) -> str:
-    """Outcomes by case file, failures with what came instead and the near miss."""
+def outcomes_text(outcomes: Sequence[Outcome], *, quiet: bool = False) -> str:
+    """Outcomes by case file, failures with what came instead and the near miss; quiet: failures and the total alone."""
     lines: list[str] = []
     for (rule, file), group in groupby(outcomes, key=lambda o: (o.case.rule, o.case.file)):
         lines.append(f"{rule}  {file}")
         for o in group:
+            if quiet and o.passed:
+                continue
             mark = "pass" if o.passed else "gap " if o.case.known_gap else "FAIL"
             row = f"[{o.case.row}] " if o.case.row else ""
             lines.append(f"  {mark}  {row}{o.case.name}  ({o.case.today.isoformat()})  {o.got}")

@@ -11,7 +11,9 @@ from cds.drugs.table import DrugTable, Entry
 # Rounding over the years moved strengths in RxNorm names by up to one part in a hundred (312 to 310 MG/ML).
 _TOLERANCE = Decimal("0.01")
 # Named in many products that have nothing to do with psychiatry, and too common in brand names to prove anything.
-_INCIDENTAL = frozenset({"OTHER", "ANTIHISTAMINE", "COUGH", "CAFFEINE", "SUPPLEMENT", "SMOKING"})
+_INCIDENTAL = frozenset(
+    {"OTHER", "ANTIHISTAMINE", "COUGH", "CAFFEINE", "SUPPLEMENT", "SMOKING", "NSAID", "SYMPATHOMIMETIC"}
+)
 _LONGEST_NAME = 6
 
 
@@ -21,10 +23,12 @@ class Contradictions:
     def __init__(self, table: DrugTable) -> None:
         self._table = table
         self._named: dict[tuple[str, ...], frozenset[str]] = {}
+        self._longest: dict[str, int] = {}
         for name, entry in table.names():
             spelled = words(name)
             if 0 < len(spelled) <= _LONGEST_NAME and self._tells(entry):
                 self._named[spelled] = frozenset(entry.keys)
+                self._longest[spelled[0]] = max(len(spelled), self._longest.get(spelled[0], 0))
 
     def _tells(self, entry: Entry) -> bool:
         if entry.tty == "brand":
@@ -37,7 +41,7 @@ class Contradictions:
         found = []
         at = 0
         while at < len(said):
-            for length in range(min(_LONGEST_NAME, len(said) - at), 0, -1):
+            for length in range(min(self._longest.get(said[at], 0), len(said) - at), 0, -1):
                 keys = self._named.get(said[at : at + length])
                 if keys is not None:
                     found.append(keys)
@@ -68,8 +72,8 @@ class Contradictions:
         stated = stated_strengths(display)
         if not stated:
             return False
-        if entry.tty in {"IN", "PIN"}:
-            return True
+        if entry.tty in {"IN", "PIN", "MIN", "BN", "SBDG"}:
+            return bool(stated - stated_strengths(entry.name))
         own = set(stated_strengths(entry.name))
         for part in self._table.parts(entry, route=entry.route):
             if part.strength is not None and part.unit is not None:

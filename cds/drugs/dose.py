@@ -1,7 +1,7 @@
 """Daily dose (clinical specification 1.5): FHIR Dosage to steps, and steps with a product's strength to mg a day.
 
-High ends are for safety rules, low ends for adequacy; an as-needed dose is 0 at its low end. A free-text dosage gives
-no steps. Every figure is a Decimal, or None for "not known".
+High ends are for safety rules, low ends for adequacy; an as-needed dose is 0 at its low end. Free text counts only
+where `cds.drugs.sig` understands all of it. Every figure is a Decimal, or None for "not known".
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 from cds.dates import Day, day_of
 from cds.drugs.amounts import amount_of, dose_of
 from cds.drugs.model import DrugPart
+from cds.drugs.sig import ENOUGH, parse_sig
 from cds.drugs.steps import DoseStep, Phase, anchor, in_order, last_day, on_day, phases
 from cds.drugs.timing import administrations_per_day, exact_days, whole_days
 
@@ -41,19 +42,48 @@ _MOST_TIMES_A_DAY = Decimal(1440)
 _LARGEST_QUANTITY = Decimal("1e6")
 _SHORTEST, _LONGEST = Decimal("0.0006"), Decimal(366)
 _A_WEEK = Decimal(7)
+_SAME_DOSE = Decimal("0.01")
 _WEEKLY_FLUOXETINE_MG, _AS_DAILY_MG = Decimal(90), Decimal(20)
 
 
 def read_dosage(dosages: Sequence[Dosage], tz: ZoneInfo, *, bare_counts: bool = False) -> tuple[DoseStep, ...]:
-    """Steps of a dosage instruction, in order. A line without timing and dose (free text only) gives no step.
+    """Steps of a dosage instruction, in order. A line of text only counts where all of it is understood.
 
     bare_counts: the sender writes doses as a number of pieces without a unit (a setting of the site).
     """
-    steps = [step for d in dosages if (step := _step(d, tz, bare_counts=bare_counts)) is not None]
-    if len(steps) < len(dosages) and steps:
+    steps: list[DoseStep] = []
+    unread = False
+    for d in dosages:
+        said = _text_steps(d, alone=len(dosages) == 1, bare_counts=bare_counts)
+        step = None if said else _step(d, tz, bare_counts=bare_counts)
+        unread = unread or not (said or step)
+        steps.extend(said or ((step,) if step is not None else ()))
+    if unread and steps:
         # Part of the instruction is free text: what the rest adds up to is not the daily dose.
         return ()
     return in_order(steps)
+
+
+def _text_steps(d: Dosage, *, alone: bool, bare_counts: bool) -> tuple[DoseStep, ...]:
+    """Steps of a line that has no dose and no timing but a text; structure, where there is any, goes before text."""
+    if not d.text or d.dose_and_rate or d.timing is not None or d.max_dose_per_period is not None:
+        return ()
+    sig = parse_sig(d.text, bare_counts=bare_counts)
+    prn = bool(d.as_needed_boolean) or d.as_needed_codeable_concept is not None
+    if sig.confidence < ENOUGH or (len(sig.steps) > 1 and not alone):
+        return ()
+    if any(s.prn for s in sig.steps) and d.as_needed_boolean is False:
+        # The text says "as needed", the field says not.
+        return ()
+    return tuple(
+        replace(
+            s,
+            prn=s.prn or prn,
+            per_day_low=_ZERO if prn else s.per_day_low,
+            sequence=s.sequence if s.sequence is not None else d.sequence,
+        )
+        for s in sig.steps
+    )
 
 
 def _step(d: Dosage, tz: ZoneInfo, *, bare_counts: bool) -> DoseStep | None:
@@ -218,6 +248,12 @@ def _step_mg(step: DoseStep, part: DrugPart, *, high: bool) -> Decimal | None:
     if amount is None or per_day is None or step.unit is None:
         return None
     mg = _as_mg(amount, step.unit, part)
+    if step.also_mg is not None and step.amount_high and part.sole:
+        stated = step.also_mg * amount / step.amount_high * part.mg_factor
+        if mg is not None and abs(mg - stated) > _SAME_DOSE * stated:
+            # "1 tablet (50 mg total)" of a 100 mg tablet: one of the two is wrong.
+            return None
+        mg = stated if mg is None else mg
     if mg is None:
         return None
     if part.ingredient.key == "fluoxetine" and mg == _WEEKLY_FLUOXETINE_MG and abs(per_day * _A_WEEK - 1) < _EXACT:

@@ -48,8 +48,11 @@ def route_of(product_route: str | None, stated: str | None) -> str | None:
 
 
 def is_systemic(route: str | None, form: str | None) -> bool:
-    """Only topical, eye, ear and vaginal forms are local; a patch is systemic whatever the coded route."""
-    if form and ("Transdermal" in form or "Patch" in form):
+    """Only topical, eye, ear and vaginal forms are local; a patch is systemic whatever the coded route.
+
+    So is a vaginal ring: it is a contraceptive that enzyme inducers weaken.
+    """
+    if form and ("Transdermal" in form or "Patch" in form or "Ring" in form):
         return True
     return route not in _NOT_SYSTEMIC
 

@@ -20,6 +20,7 @@ class DoseStep:
     start, end: ordinal days, both inclusive; None is open. days: stated length of a step whose start is not known yet.
     per_day_low/high: administrations a day. amount_low/high: one administration, in `unit`: "mg", "mL", or "unit"
     (tablet, capsule, patch, puff). max_per_day: the stated ceiling of a day, in `max_unit`. None is "not known".
+    also_mg: what the high amount in pieces is said to be in mg ("1 tablet (50 mg total)").
     Steps of one sequence number are taken together; different numbers follow each other.
     """
 
@@ -35,6 +36,7 @@ class DoseStep:
     days: int | None = None
     max_per_day: Decimal | None = None
     max_unit: str | None = None
+    also_mg: Decimal | None = None
 
 
 def in_order(steps: Sequence[DoseStep]) -> tuple[DoseStep, ...]:

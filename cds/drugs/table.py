@@ -3,27 +3,43 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
 
 from cds.drugs.model import DrugPart, Ingredient
 from cds.drugs.names import normalize
+from cds.drugs.ndc import NdcTable, Package
 from cds.shipped import shipped
 
 # RxNorm term types from the least to the most specific.
-SPECIFICITY = {"IN": 0, "PIN": 1, "SCDC": 2, "GPCK": 3, "BPCK": 4, "SCD": 5, "SBD": 6}
+SPECIFICITY = {
+    "IN": 0,
+    "MIN": 0,
+    "PIN": 1,
+    "BN": 1,
+    "SBDG": 1,
+    "SCDC": 2,
+    "SBDC": 2,
+    "GPCK": 3,
+    "BPCK": 4,
+    "SCD": 5,
+    "SBD": 6,
+}
 _PURPOSE = {"Smoking Cessation": "smoking-cessation", "PMDD": "pmdd"}
 _UNCLASSED = "OTHER"
+# Drugs of other fields: the table holds only some of their codes.
+_SOMATIC = "SOMATIC"
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One concept of the table: an RxNorm code, or a name without a code.
 
-    keys: ingredients. parts: as compiled text, decoded by `DrugTable.parts`. tty: RxNorm term type, "name" or "brand".
+    keys: ingredients. parts: as compiled text, decoded by `DrugTable.parts`. tty: RxNorm term type, "NDC" (a package of
+    which only the ingredients are known), "name", "brand" or "label" (read from a name with its strength).
     """
 
     tty: str
@@ -35,6 +51,7 @@ class Entry:
     route: str | None = None
     flags: frozenset[str] = frozenset()
     modifier: str = ""
+    brand: str = ""
 
     @property
     def purpose(self) -> frozenset[str]:
@@ -47,6 +64,7 @@ class DrugTable:
     """Look-up by code and by exact name. Build it with `drug_table`, or from another folder for a test."""
 
     def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self._classes: dict[tuple[str, str], tuple[str, str, frozenset[str]]] = {}
         for row in rows(folder / "classes.csv"):
             tags = frozenset(filter(None, row["tags"].split("|")))
@@ -60,10 +78,15 @@ class DrugTable:
             row["ingredient"]: frozenset(row["components"].split("|")) for row in rows(folder / "combinations.csv")
         }
         self._products, self._product_names = _read_products(folder / "products.csv")
+        self._coded = {p.partition("=")[0] for row in self._products.values() for p in row[3].split("|")}
+        if (other := folder / "other_products.csv").is_file():
+            seen, seen_names = _read_products(other)
+            self._products, self._product_names = seen | self._products, seen_names | self._product_names
         self._codes: dict[str, Entry] = {}
         self._names: dict[str, Entry] = {}
         self._rxcuis: dict[str, str | None] = {key: None for key, _ in self._classes}
-        self._coded = {p.partition("=")[0] for row in self._products.values() for p in row[3].split("|")}
+        self._ndc = NdcTable(folder)
+        self._by_family: dict[frozenset[str], list[str]] = {}
         self._ingredients: dict[tuple[str, str], Ingredient] = {}
         self._read_names(folder)
 
@@ -97,6 +120,10 @@ class DrugTable:
                     modifier=row.get("modifier", ""),
                 ),
             )
+            if brand and row.get("rxcui"):
+                self._codes[row["rxcui"]] = replace(
+                    self._names[normalize(name)], tty="BN", rxcui=row["rxcui"], keys=keys
+                )
         for key in self._rxcuis:
             self._names[normalize(key)] = _simple("name", key, key)
 
@@ -115,6 +142,27 @@ class DrugTable:
             entry = self.by_code(rxcui)
         return entry
 
+    def by_ndc(self, ndc11: str) -> tuple[Entry, Package] | None:
+        """The concept that a package holds, and how the source knew it."""
+        package = self._ndc.find(ndc11)
+        if package is None:
+            return None
+        if package.rxcui is not None:
+            entry = self.by_code(package.rxcui)
+            return None if entry is None else (entry, package)
+        keys = package.keys
+        return Entry("NDC", keys, tuple(f"{k}=" for k in keys), route=package.route, flags=package.flags), package
+
+    def products_of(self, families: frozenset[str]) -> Sequence[Entry]:
+        """Products and components with exactly these ingredients (see `family`), packs left out; in order of code."""
+        if not self._by_family:
+            for code, row in self._products.items():
+                if row[1] not in {"GPCK", "BPCK"}:
+                    inside = frozenset(self.family(p.partition("=")[0]) for p in row[3].split("|"))
+                    self._by_family.setdefault(inside, []).append(code)
+        found = (self.by_code(code) for code in self._by_family.get(families, ()))
+        return [entry for entry in found if entry is not None]
+
     def names(self) -> Iterator[tuple[str, Entry]]:
         """Every exact name of an ingredient, salt or brand; product names are not among them."""
         yield from self._names.items()
@@ -126,8 +174,13 @@ class DrugTable:
         yield from self._rxcuis
 
     def has_codes(self, key: str) -> bool:
-        """True when the table knows RxNorm codes of this ingredient, so that an unknown code for it is a surprise."""
-        return key in self._coded
+        """True when the table knows the RxNorm codes of this ingredient: an unknown code for it is then a surprise."""
+        return key in self._coded and not self.is_somatic(key)
+
+    def is_somatic(self, key: str) -> bool:
+        """True for drugs of other fields that are here because an interaction rule names them."""
+        known = self._classes.get((key, ""))
+        return known is not None and _SOMATIC in known[2]
 
     def classified(self, key: str) -> bool:
         """True for the drugs the class table is about; salts, sugars and companions of combination products are not."""
@@ -169,7 +222,7 @@ class DrugTable:
             self.ingredient(key, extended="extended" in entry.flags, route=route),
             Decimal(value) if value else None,
             unit or None,
-            sole=len(entry.parts) == 1,
+            sole=len(entry.parts) == 1 and "companions" not in entry.flags,
             daily=daily,
             mg_factor=self._factors.get(salt, Decimal(1)),
         )
@@ -181,7 +234,7 @@ def rows(path: Path) -> Iterator[dict[str, str]]:
         yield from csv.DictReader(line for line in file if not line.startswith("#"))
 
 
-def _read_products(path: Path) -> tuple[Mapping[str, list[str]], Mapping[str, str]]:
+def _read_products(path: Path) -> tuple[dict[str, list[str]], dict[str, str]]:
     """Product rows by code, and codes by normalised product name; plain lists, for there are thousands of them."""
     with path.open(encoding="utf-8", newline="") as file:
         reader = csv.reader(line for line in file if not line.startswith("#"))
@@ -191,7 +244,7 @@ def _read_products(path: Path) -> tuple[Mapping[str, list[str]], Mapping[str, st
 
 
 def _product(row: list[str]) -> Entry:
-    rxcui, tty, name, parts, form, route, flags, _brand, modifier = row
+    rxcui, tty, name, parts, form, route, flags, brand, modifier = row
     compiled = tuple(parts.split("|"))
     return Entry(
         tty=tty,
@@ -203,6 +256,7 @@ def _product(row: list[str]) -> Entry:
         route=route or None,
         flags=frozenset(filter(None, flags.split("|"))),
         modifier=modifier,
+        brand=brand,
     )
 
 

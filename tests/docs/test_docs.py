@@ -15,7 +15,10 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 TEXT = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
 # Run by CI itself (`make test`), or by a test of their own: the demo and the service are servers.
-ELSEWHERE = {"make demo": "tests/hooks/test_demo.py", "make test": ".ci/run"}
+ELSEWHERE = {
+    "make demo": "tests/hooks/test_demo.py",
+    "make test": ".ci/run",
+}
 
 
 def commands() -> list[str]:
@@ -79,11 +82,11 @@ def test_the_serve_command_of_the_readme_starts() -> None:
 
 
 def test_every_verb_is_documented() -> None:
-    main = (ROOT / "cds/cli/main.py").read_text(encoding="utf-8")
+    main = "\n".join(p.read_text(encoding="utf-8") for p in sorted((ROOT / "cds/cli").glob("*.py")))
     verbs = re.findall(r'@app\.command\((?:name="(\w+)")?\)\ndef (\w+)', main)
     assert verbs
     for named, function in verbs:
-        assert f"psychmed {named or function}" in TEXT, named or function
+        assert re.search(rf"psychmed (drugs )?{named or function}\b", TEXT), named or function
 
 
 def test_every_linter_code_is_documented() -> None:

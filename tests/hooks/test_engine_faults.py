@@ -25,8 +25,9 @@ def findings(body: dict[str, Any]) -> bytes:
     return orjson.dumps(body["extension"]["org.psychmed.evaluation"]["findings"], option=orjson.OPT_SORT_KEYS)
 
 
+@pytest.mark.parametrize("engine", ["verified", "durable"])
 @pytest.mark.parametrize("fault", ["hang", "segfault"])
-def test_a_fault_in_the_durable_child_never_costs_a_request(fault: str) -> None:
+def test_a_fault_in_the_durable_child_never_costs_a_request(fault: str, engine: str) -> None:
     if available()["durable"] != "works":
         from tests.conftest import missing
 
@@ -35,7 +36,7 @@ def test_a_fault_in_the_durable_child_never_costs_a_request(fault: str) -> None:
     with running(PSYCHMED_ENGINE="direct", **day) as service:
         wanted = findings(service.post("psychmed-order-sign", CASE.request).json())
     assert b'"spec":"B-01"' in wanted
-    with running(PSYCHMED_ENGINE="verified", PSYCHMED_TEST_FAULT=fault, **day) as service:
+    with running(PSYCHMED_ENGINE=engine, PSYCHMED_TEST_FAULT=fault, **day) as service:
         for _ in range(12):  # more often than the deaths after which the child stays off
             start = time.perf_counter()
             answer = service.post("psychmed-order-sign", CASE.request)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import importlib.util
 import json
+import random
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -88,6 +89,52 @@ VERIFIED = (
     "pimozide 8331, protriptyline 8886, risperidone 35636, sertraline 36437, thioridazine 10502, tramadol 10689, "
     "trimipramine 10834, valproate 40254, venlafaxine 39786, vortioxetine 1455099, serdexmethylphenidate 2562176"
 )
+
+
+GENERATED = (
+    "ingredients.csv",
+    "products.csv",
+    "brands.csv",
+    "other_products.csv",
+    "ndc.txt",
+    "ndc_ingredients.csv",
+)
+# The description of the product names these; each is one drug.
+NAMED = {
+    "Prozac": "fluoxetine",
+    "Zoloft": "sertraline",
+    "Lexapro": "escitalopram",
+    "Cymbalta": "duloxetine",
+    "Effexor": "venlafaxine",
+    "Wellbutrin": "bupropion",
+    "Remeron": "mirtazapine",
+    "Lithium": "lithium",
+    "Lamictal": "lamotrigine",
+    "Abilify": "aripiprazole",
+    "Seroquel": "quetiapine",
+    "Risperdal": "risperidone",
+    "Zyprexa": "olanzapine",
+    "Haldol": "haloperidol",
+    "Depakote": "valproate",
+    "Tegretol": "carbamazepine",
+    "Ativan": "lorazepam",
+    "Xanax": "alprazolam",
+    "BuSpar": "buspirone",
+    "Ritalin": "methylphenidate",
+    "Concerta": "methylphenidate",
+    "Adderall": "amphetamine mixed salts",
+    "Vyvanse": "lisdexamfetamine",
+    "buspirone": "buspirone",
+    "ketamine": "ketamine",
+    "esketamine": "esketamine",
+}
+# Clinical specification 3.1 speaks of these groups.
+SOMATIC = {
+    "NSAID", "ACEI", "ARB", "THIAZIDE", "LOOP-DIURETIC", "ANTICOAGULANT", "DOAC", "ANTIPLATELET",
+    "CONTRACEPTIVE-ESTROGEN", "CONTRACEPTIVE-PROGESTIN", "PPI", "MACROLIDE", "AZOLE", "PROTEASE-INHIBITOR",
+    "TRIPTAN", "TRIPTAN-MAO", "FLUOROQUINOLONE", "ANTIARRHYTHMIC-IA", "ANTIARRHYTHMIC-III", "5HT3-ANTAGONIST",
+    "BETA-BLOCKER", "GLP1", "SYMPATHOMIMETIC", "MUSCLE-RELAXANT", "INH-2C19",
+}  # fmt: skip
 
 
 def members(text: str) -> set[str]:
@@ -180,10 +227,43 @@ def test_every_dose_row_has_a_mark_a_source_and_a_readable_value() -> None:
 
 
 def test_the_tables_name_their_source() -> None:
-    for name in ("ingredients", "products", "brands"):
-        head = (DRUGS / f"{name}.csv").read_text(encoding="utf-8")[:600]
-        assert "U.S. National Library of Medicine" in head
-        assert "October 2025" in head
+    for name in GENERATED:
+        head = (DRUGS / name).read_text(encoding="utf-8")[:600].replace("\n# ", " ")
+        assert "U.S. National Library of Medicine" in head, name
+        assert "October 2025" in head or name == "other_products.csv"
+
+
+def test_the_page_lists_exactly_what_has_no_code(table: DrugTable) -> None:
+    script = build_script()
+    page = (ROOT / "docs" / "drugs.md").read_text(encoding="utf-8")
+    assert page.partition(script.BEGIN)[2].partition(script.END)[0] == "\n" + script.missing_codes(table)
+
+
+def test_every_line_of_the_ndc_table_has_the_same_length_and_its_place() -> None:
+    lines = [line for line in (DRUGS / "ndc.txt").read_text("ascii").splitlines() if not line.startswith("#")]
+    assert {len(line) for line in lines} == {20}
+    assert lines == sorted(set(lines))
+    assert {line[19] for line in lines} == {"R", "T", "I"}
+
+
+@pytest.mark.parametrize("name", sorted(NAMED))
+def test_drugs_and_brands_that_the_product_is_described_with_resolve_by_name_and_by_code(
+    table: DrugTable, resolver: Resolver, name: str
+) -> None:
+    by_name = resolver.resolve([], name)
+    assert by_name.status == "identified"
+    assert [p.ingredient.key for p in by_name.parts] == [NAMED[name]]
+    family = table.family(NAMED[name])
+    products = [e for e in table.products_of(frozenset({family})) if e.tty in {"SCD", "SBD"}]
+    assert products
+    for product in products:
+        found = resolver.resolve([(RXNORM, product.rxcui, None)], None)
+        assert {table.family(p.ingredient.key) for p in found.parts} == {family}
+
+
+def test_every_somatic_group_of_the_interaction_rules_has_members(table: DrugTable) -> None:
+    tags = {tag for i in everything(table) for tag in i.tags}
+    assert tags >= SOMATIC
 
 
 def read_source(shared_data: Path, name: str) -> list[dict[str, str]]:
@@ -202,11 +282,11 @@ def build_script() -> ModuleType:
 
 def test_the_compiled_tables_are_what_the_source_data_compiles_to(shared_data: Path, tmp_path: Path) -> None:
     for path in DRUGS.glob("*.csv"):
-        if path.stem not in {"ingredients", "products", "brands"}:
+        if path.name not in GENERATED:
             (tmp_path / path.name).write_bytes(path.read_bytes())
     build_script().build(shared_data, tmp_path)
-    for name in ("ingredients", "products", "brands"):
-        assert (tmp_path / f"{name}.csv").read_bytes() == (DRUGS / f"{name}.csv").read_bytes()
+    for name in GENERATED:
+        assert (tmp_path / name).read_bytes() == (DRUGS / name).read_bytes(), name
 
 
 def expected_keys(names: str) -> set[str]:
@@ -281,6 +361,44 @@ def test_products_that_were_renamed_are_not_conflicts(shared_data: Path, resolve
         for name in (row["name_used"], row["other_name"]):
             found = resolver.resolve([(RXNORM, row["rxcui"], name)], name)
             assert found.status == "identified", (name, found.reason)
+
+
+def test_a_sample_of_ndcs_resolves_to_the_ingredients_the_source_names(shared_data: Path, resolver: Resolver) -> None:
+    products = {row["rxcui"]: row for row in read_source(shared_data, "products")}
+    sample = random.Random(5000).sample(read_source(shared_data, "ndc"), 5000)
+    for row in sample:
+        found = resolver.resolve([("http://hl7.org/fhir/sid/ndc", row["ndc11"], None)], None)
+        assert (found.status, found.step) == ("identified", "ndc"), row
+        keys = {p.ingredient.key for p in found.parts}
+        if not row["rxcui"]:
+            assert keys == expected_keys(row["psych_ingredients"]), row
+            assert all(p.strength is None for p in found.parts)
+            continue
+        product = products[row["rxcui"]]
+        named = expected_keys(product["ingredients"] or product["psych_ingredients"])
+        uncoded = any(not item["in_rxcui"] for item in json.loads(product["strengths"]))
+        assert named <= keys if uncoded else named == keys, row
+        assert found.product == row["rxcui"]
+
+
+def test_every_brand_code_is_its_ingredients(shared_data: Path, resolver: Resolver) -> None:
+    coded = [row for row in read_source(shared_data, "brands") if row["rxcui_bn"]]
+    assert len(coded) == 453
+    for row in coded:
+        found = resolver.resolve([(RXNORM, row["rxcui_bn"], row["brand"])], row["brand"])
+        assert (found.status, found.step) == ("identified", "rxnorm"), row["brand"]
+        assert {p.ingredient.key for p in found.parts} == expected_keys(row["ingredients"]), row["brand"]
+
+
+def test_the_only_conflict_of_charts_and_requests_is_a_code_with_two_published_names(
+    shared_data: Path, resolver: Resolver
+) -> None:
+    asked = set(build_script().chart_codings(shared_data))
+    assert len(asked) > 200
+    found = {(code, name): resolver.resolve([(RXNORM, code, name)], None) for code, name in asked}
+    # 833036 is hydrocodone with acetaminophen in the value sets and captopril in the charts.
+    assert {code for (code, _), m in found.items() if m.status == "conflict"} == {"833036"}
+    assert {m.status for m in found.values()} == {"identified", "not-listed", "conflict"}
 
 
 def test_long_acting_injections_are_flagged_where_the_source_flags_them(shared_data: Path, resolver: Resolver) -> None:

@@ -13,6 +13,7 @@ import cds.rules.load as loading
 from cds.authoring.cases import Case, case_files, read_cases
 from cds.authoring.run import run
 from cds.cli.doors import EngineDoor
+from cds.drugs.table import rows
 from cds.rules.load import load_rules
 from cds.rules.source import read_source
 from cds.shipped import shipped
@@ -176,6 +177,12 @@ def wide(value: str) -> str:
         return '"true to false"'
     unit = value.strip('"').partition(" ")[2]
     return f'"0 {unit} to 100000 {unit}"'.replace("  ", " ").replace(' "', '"')
+
+
+def test_the_drugs_of_the_cases_are_what_they_say() -> None:
+    products = {p["rxcui"]: p["name"] for p in rows(shipped("rules/drugs") / "products.csv")}
+    for name, (code, display, _) in read_source(shipped("fixtures/drugs.yaml")).data.items():
+        assert products.get(str(code)) == display, name
 
 
 def test_every_case_passes_with_both_engines() -> None:

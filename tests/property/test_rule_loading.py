@@ -64,7 +64,9 @@ def mutated(source: str, seed: int) -> str:
     return "\n".join(lines) + "\n"
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(file=st.sampled_from(FILES), seed=st.integers(0, 10**9))
 def test_a_mutated_rule_file_gives_problems_with_a_place_and_nothing_else(
     tmp_path: Path, file: Path, seed: int
@@ -73,7 +75,9 @@ def test_a_mutated_rule_file_gives_problems_with_a_place_and_nothing_else(
     check_places(lint_text(tmp_path, text), text)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(text=st.text(max_size=200) | st.lists(st.sampled_from(PIECES), max_size=12).map("\n".join))
 def test_any_text_gives_problems_with_a_place_and_nothing_else(tmp_path: Path, text: str) -> None:
     problems = lint_text(tmp_path, text)

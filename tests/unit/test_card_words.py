@@ -132,6 +132,6 @@ def test_names_of_unidentified_medicines_are_cleaned_and_counted() -> None:
 
 
 def test_a_single_visit_is_a_visit() -> None:
-    one = Visit("Encounter/1", "contact", TODAY.toordinal() - 200, None, False, False)
+    one = Visit("Encounter/1", "contact", TODAY.toordinal() - 200, None, False)
     seen = Chart("p1", TODAY.toordinal(), None, False, visits=(one,), searches={"Encounter": "complete"})
     assert looked_at(["encounters"], seen) == ("encounters: searched, 1 visit",)

@@ -60,9 +60,9 @@ SERTRALINE_50 = part("sertraline 50 MG Oral Tablet")
 
 
 def mg(
-    *lines: dict[str, Any], of: DrugPart = SERTRALINE_50, on: int | None = None, high: bool = True
+    *lines: dict[str, Any], of: DrugPart = SERTRALINE_50, on: int | None = None, high: bool = True, **options: Any
 ) -> Decimal | None:
-    return daily_mg(read(*lines), of, on, high=high)
+    return daily_mg(read(*lines, **options), of, on, high=high)
 
 
 def test_tablets_times_strength_times_administrations() -> None:
@@ -247,13 +247,39 @@ def test_as_needed_without_a_frequency_is_unknown_at_its_high_end() -> None:
     assert mg(given, high=False) == 0
 
 
-def test_free_text_gives_no_steps() -> None:
-    assert read({"text": "take 2 tablets twice daily"}) == ()
-    assert read({"text": "2 tabs", "asNeededBoolean": False, "sequence": 1}) == ()
+def test_free_text_that_is_understood_counts_like_structure() -> None:
+    assert mg({"text": "take 2 tablets twice daily"}) == 200
+    assert mg({"text": "1 tab q6h prn anxiety, max 3/day", "asNeededBoolean": True}) == 150
+
+
+@pytest.mark.parametrize(
+    "text", ["take as directed", "take 2 tablets twice daily as directed", "2 po bid", "1 tab mwf"]
+)
+def test_free_text_that_is_not_understood_gives_no_steps(text: str) -> None:
+    assert read({"text": text}) == ()
+
+
+def test_a_text_beside_structure_is_not_read() -> None:
+    assert mg({**line(1), "text": "take 2 tablets twice daily"}) == mg(line(1))
+
+
+def test_a_text_that_says_as_needed_where_the_field_says_not_is_unknown() -> None:
+    assert mg({"text": "1 tab daily prn", "asNeededBoolean": False}) is None
+    assert mg({"text": "1 tab daily", "asNeededBoolean": True}, high=False) == 0
+
+
+def test_a_bare_number_in_a_text_counts_pieces_only_where_the_site_says_so() -> None:
+    assert read({"text": "take 2 po bid"}) == ()
+    assert mg({"text": "take 2 po bid"}, bare_counts=True) == 200
+
+
+def test_milligrams_said_beside_the_pieces_must_be_those_of_the_product() -> None:
+    assert mg({"text": "Take 2 tablets (100 mg total) by mouth daily"}) == 100
+    assert mg({"text": "Take 2 tablets (50 mg total) by mouth daily"}) is None
 
 
 def test_a_free_text_line_beside_a_structured_one_leaves_the_whole_unknown() -> None:
-    assert read(line(1), {"text": "and 2 tablets at night"}) == ()
+    assert read(line(1), {"text": "and two more if it gets worse"}) == ()
 
 
 def test_one_in_the_morning_and_two_at_night_add_up() -> None:

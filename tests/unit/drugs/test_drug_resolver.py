@@ -61,7 +61,7 @@ def test_a_code_of_another_system_is_not_taken_for_rxnorm(resolver: Resolver) ->
 
 
 def test_a_code_outside_the_table_is_not_listed_rather_than_unidentified(resolver: Resolver) -> None:
-    found = code(resolver, "314076", "lisinopril 10 MG Oral Tablet")
+    found = code(resolver, "312961", "Simvastatin 20 MG Oral Tablet")
     assert found.status == "not-listed"
     assert found.parts == ()
 
@@ -117,7 +117,9 @@ def test_a_drug_of_a_brand_the_table_has_no_codes_for_is_not_vouched_for_by_an_u
     # Clarithromycin is known by name only: no code in the table can contradict it.
     named = code(resolver, "99999999", "clarithromycin")
     assert (named.status, named.step) == ("identified", "name-ingredient")
-    assert code(resolver, "99999999", "clarithromycin 500 MG Oral Tablet").status == "not-listed"
+    labelled = code(resolver, "99999999", "clarithromycin 500 MG Oral Tablet")
+    assert (labelled.status, labelled.step) == ("identified", "name-strength")
+    assert code(resolver, "99999999", "clarithromycin and more 500 MG Oral Tablet").status == "not-listed"
 
 
 @pytest.mark.parametrize(
@@ -143,7 +145,16 @@ def test_exact_names_are_identified_without_a_code(
 
 
 @pytest.mark.parametrize(
-    "name", ["lorazepan", "lorazepam 1 mg tabs", "take lorazepam at night", "Xanaz", "aspirin81", "?"]
+    "name",
+    [
+        "lorazepan",
+        "lorazepam 1 mg daily",
+        "lorazepam 1 mg tabs for sleep",
+        "take lorazepam at night",
+        "Xanaz",
+        "aspirin81",
+        "?",
+    ],
 )
 def test_a_name_that_is_not_exact_is_unidentified(resolver: Resolver, name: str) -> None:
     assert resolver.resolve([], name).status == "unidentified"
