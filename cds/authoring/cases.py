@@ -16,7 +16,7 @@ from cds.errors import RuleError
 from cds.rules.source import Source, read_source
 
 Expectation = Literal["silent", "fire", "info", "warning", "critical", "not evaluated"]
-_HOOK = Literal["patient-view", "order-select", "order-sign", "encounter-discharge"]
+_HOOK = Literal["patient-view", "order-select", "order-sign", "encounter-discharge", "batch"]
 Lines = list[dict[str, Any]]
 
 

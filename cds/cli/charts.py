@@ -69,8 +69,8 @@ def _read_file(path: Path, hook: Hook | None) -> tuple[str, HookCall]:
         raise NotAChart(f"{path.name}: not a JSON object") from None
     if "hook" in parts:
         asked = hook or envelope.text_of(parts["hook"])
-        if asked not in get_args(Hook)[:-1]:
-            raise NotAChart(f"{path.name}: the hook is not one of {', '.join(get_args(Hook)[:-1])}")
+        if asked not in get_args(Hook):
+            raise NotAChart(f"{path.name}: the hook is not one of {', '.join(get_args(Hook))}")
         return path.name, read_call(raw, asked)  # type: ignore[arg-type]
     if envelope.text_of(parts.get("resourceType")) == "Bundle":
         reading = Reading(None)

@@ -23,7 +23,7 @@ Format = Literal["text", "json"]
 FormatOption = Annotated[Format, typer.Option("--format", help="text or json")]
 SettingsOption = Annotated[Path | None, typer.Option("--settings", help="the site's settings file (site.yaml)")]
 _MOST_PROBLEMS = 100
-HookName = Literal["patient-view", "order-select", "order-sign", "encounter-discharge"]
+HookName = Literal["patient-view", "order-select", "order-sign", "encounter-discharge", "batch"]
 
 
 def _fail(message: object) -> typer.Exit:

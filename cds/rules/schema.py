@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from cds.model import Indicator
 
-HookName = Literal["patient-view", "order-select", "order-sign", "encounter-discharge"]
+HookName = Literal["patient-view", "order-select", "order-sign", "encounter-discharge", "batch"]
 StatusName = Literal["draft", "silent", "active", "retired"]
 Need = Literal[
     "patient",

@@ -57,6 +57,8 @@ def test_http_and_the_command_give_the_findings_of_the_tests(today: Any, tmp_pat
     over_http: dict[str, bytes] = {}
     with running(PSYCHMED_TODAY=today.isoformat(), PSYCHMED_TIME_ZONE=ZONE) as service:
         for (name, _), case in zip(wanted.items(), cases, strict=True):
+            if case.hook == "batch":
+                continue  # an audit is no hook of the service
             answer = service.post(f"psychmed-{case.hook}", case.request)
             assert answer.status_code == 200, (case.name, answer.text)
             body = answer.json()
@@ -66,7 +68,8 @@ def test_http_and_the_command_give_the_findings_of_the_tests(today: Any, tmp_pat
             ]
             check_response(body, drafts=drafts)
             over_http[name] = canonical(body["extension"]["org.psychmed.evaluation"])
-    assert over_http == wanted
+    of_the_service = {name for name, case in zip(wanted, cases, strict=True) if case.hook != "batch"}
+    assert over_http == {name: findings for name, findings in wanted.items() if name in of_the_service}
 
     for (name, _), case in zip(wanted.items(), cases, strict=True):
         (tmp_path / name).write_bytes(case.request)
