@@ -12,7 +12,7 @@ from cds.model import Hook, Indicator
 Disposition = Literal["shown", "absorbed", "budget", "suppressed", "silent", "throttled"]
 SuggestionId = Literal[
     "S-DEL", "S-STOP-OLD", "S-XTAPER", "S-SHORT", "S-TAPER", "S-DOSE",
-    "S-FU", "S-CALL", "S-PHQ", "S-ALT", "S-THER", "S-REVIEW",
+    "S-FU", "S-CALL", "S-PHQ", "S-ALT", "S-THER", "S-REVIEW", "S-LAB",
 ]  # fmt: skip
 
 
