@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from cds.chart import medications as meds
 from cds.chart import visits
-from cds.chart.codes import condition_groups, result_name
+from cds.chart.codes import condition_groups, in_house_unit, result_name
 from cds.chart.model import (
     Administration,
     Booking,
@@ -36,6 +36,9 @@ from cds.model import Hook
 # 1.8: a refuted condition is none; a provisional one neither suppresses nor escalates.
 _CLOSED_VERIFICATION = frozenset({"refuted", "entered-in-error", "provisional", "differential"})
 _OPEN_STATUS = frozenset({"active", "recurrence", "relapse"})
+# Interpretations of HL7 ObservationInterpretation that speak of a reference range.
+_HIGH_FLAGS = frozenset({"H", "HH", "HU", "HX"})
+_FLAGS = _HIGH_FLAGS | {"N", "L", "LL", "LU", "LX"}
 _Record = TypeVar("_Record", bound=r.Record)
 _Row = TypeVar("_Row", Order, Fill, Statement, Administration, Visit, Care, Booking, Diagnosis, Result, Intolerance)
 
@@ -70,6 +73,7 @@ class Builder:
     unidentified: list[str] = field(default_factory=list)
     dated: list[Day] = field(default_factory=list)
     products: dict[str, r.Medication] = field(default_factory=dict)
+    conditions: dict[str, r.CodeableConcept | None] = field(default_factory=dict)
     nameless: dict[int, str] = field(default_factory=dict)
     unusable: list[BadResource] = field(default_factory=list)
     suspects: Mapping[str, r.CodeableConcept | None] = field(default_factory=dict)
@@ -124,6 +128,7 @@ def build_chart(
     """
     b = Builder(source, today.toordinal(), tz, resolver, bare_counts)
     b.products = {b.ref(m): m for m in source.reading.of(r.Medication) if m.id}
+    b.conditions = {b.ref(c): c.code for c in source.reading.of(r.Condition) if c.id}
     patient = next(iter(source.reading.of(r.Patient)), None)
     orders = meds.with_replacements(b.each(r.MedicationRequest, meds.order))
     b.suspects = _suspects(b) if source.reading.of(r.AdverseEvent) else {}
@@ -182,9 +187,23 @@ def _results(b: Builder, o: r.Observation) -> Iterator[Result]:
     parts: tuple[r.Observation | r.ObservationComponent, ...] = (o, *o.component)
     for part in parts:
         name = result_name(part.code)
-        value = part.value_quantity.value if part.value_quantity else part.value_integer
+        quantity = part.value_quantity
+        value = quantity.value if quantity else part.value_integer
         if name and value is not None:
-            yield Result(b.ref(o), name, Decimal(value), day)
+            measured = in_house_unit(name, Decimal(value), (quantity.code or quantity.unit) if quantity else None)
+            if measured is not None:
+                yield Result(b.ref(o), name, measured, day, _high(o, Decimal(value)) if part is o else None)
+
+
+def _high(o: r.Observation, value: Decimal) -> bool | None:
+    """The laboratory's own flag, else its own reference range; a component has neither here."""
+    flags = {c.code for concept in o.interpretation for c in concept.coding if c.code}
+    if flags & _FLAGS:
+        return bool(flags & _HIGH_FLAGS)
+    limits = {(q.code or q.unit): q.value for s in o.reference_range if (q := s.high) is not None}
+    unit = (o.value_quantity.code or o.value_quantity.unit) if o.value_quantity else None
+    limit = limits.get(unit)
+    return None if limit is None or len(limits) > 1 else value > Decimal(limit)
 
 
 def _allergy(b: Builder, a: r.AllergyIntolerance) -> Iterator[Intolerance]:

@@ -57,6 +57,7 @@ def order(b: Builder, m: r.MedicationRequest) -> Order | None:
     quantity, unit = counted_quantity(stated_quantity)
     days = stated_days(dispense.expected_supply_duration if dispense else None)
     end, only_updated = _end(b, m, steps, progress, is_stop=is_stop)
+    reasons = [condition_groups(c) for c in (*m.reason_code, *_referenced(b, m.reason_reference))]
     return Order(
         ref=where,
         medication=medication,
@@ -75,12 +76,18 @@ def order(b: Builder, m: r.MedicationRequest) -> Order | None:
         requester=m.requester.reference if m.requester else None,
         prior=b.locate(m.prior_prescription),
         encounter=encounter,
-        reasons=frozenset().union(*(condition_groups(c) for c in m.reason_code)),
+        reasons=frozenset().union(*reasons),
         stop_reasons=reason_groups([m.status_reason]),
         emergency=m.priority == "stat",
         last_updated=b.day(m.meta.last_updated) if m.meta else None,
         ended_by_call=is_stop,
+        unknown_reason=not all(reasons),
     )
+
+
+def _referenced(b: Builder, references: Sequence[r.Reference]) -> list[r.CodeableConcept | None]:
+    """What the conditions are that an order names as its reason; None for one that was not sent."""
+    return [b.conditions.get(b.locate(reference) or "") for reference in references]
 
 
 def with_replacements(orders: Sequence[Order]) -> tuple[Order, ...]:

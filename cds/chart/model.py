@@ -29,6 +29,7 @@ class Order:
     when neither can be had. quantity_unit: None for a quantity that counts neither pieces nor mL.
     ended_by_call: a stop of the same call, or a draft of the call that names this order as its prior one.
     replaced_by: the order, charted or draft, that names this one as its prior one.
+    unknown_reason: it states a reason that the condition table does not know.
     """
 
     ref: str
@@ -54,6 +55,7 @@ class Order:
     last_updated: Day | None
     ended_by_call: bool = False
     replaced_by: str | None = None
+    unknown_reason: bool = False
 
     @property
     def authorised_days(self) -> int | None:
@@ -154,12 +156,16 @@ class Diagnosis:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A scored scale or laboratory value: `name` as in the observation table ("phq9", "phq9-item9", "cssrs")."""
+    """A scored scale or laboratory value: `name` as in the observation table ("phq9", "phq9-item9", "cssrs").
+
+    high: above the reference range, as the laboratory flagged it or by the range it stated; None: neither is there.
+    """
 
     ref: str
     name: str
     value: Decimal
     day: Day
+    high: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
