@@ -70,7 +70,8 @@ def dose(body: Body, decision: Decision, known: Known) -> Iterator[Suggestion]:
     if fact is None or not isinstance(mg, float):
         return
     draft = known.draft(fact, "order") or known.draft(fact, "id") if "draft" in body else None
-    order = draft if "draft" in body else known.charted(fact)
+    # A switch stops the old drug in the same call: drafting it at another dose is the alternative.
+    order = draft if "draft" in body else known.charted(fact, stopped_too=True)
     if order is None:
         return
     made = _administration(order, known, Decimal(str(mg)))
