@@ -172,6 +172,20 @@ class Intolerance:
 
 
 @dataclass(frozen=True, slots=True)
+class Memory:
+    """What an earlier call said, or a clinician answered: a card that was shown, or overridden for a reason.
+
+    spec: "B-02". key: what the card was about (class group or ingredient). reason: code of an override reason.
+    """
+
+    spec: str
+    key: str
+    kind: Literal["shown", "override"]
+    reason: str | None
+    day: Day
+
+
+@dataclass(frozen=True, slots=True)
 class Chart:
     """Everything the rules may know of one patient on one day.
 
@@ -202,6 +216,8 @@ class Chart:
     unidentified: tuple[str, ...] = ()
     drugs: Mapping[str, int] = field(default_factory=dict)
     unusable: tuple[BadResource, ...] = ()
+    memory: tuple[Memory, ...] = ()
+    sex: str | None = None
 
     def searched(self, resource_type: str) -> bool:
         """True when absence of this type is evidence: the search succeeded and was read to its end."""
