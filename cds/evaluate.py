@@ -124,6 +124,11 @@ class Evaluator:
         bare = self.settings.drugs.bare_counts
         return build_chart(source, today=today, tz=self.tz, resolver=self.resolver, bare_counts=bare)
 
+    def last_record(self, call: HookCall, *, before: dt.date) -> dt.date:
+        """The last day up to `before` on which anything was recorded in the chart; `before` for one without dates."""
+        latest = self.chart(call, today=before).latest
+        return before if latest is None else dt.date.fromordinal(latest)
+
     def facts(self, chart: Chart, hook: Hook) -> Derived:
         """Facts of the chart, and the kinds that could not be derived."""
         return derive(chart, hook=hook, parameters=self.rules.shared_values)

@@ -161,7 +161,7 @@ def build_chart(
         memory=tuple(m for m in source.memory if m.day <= b.today),
     )
     # Every date above has been read by now: the length of the record is known only at the end.
-    return replace(chart, earliest=min(b.dated, default=None))
+    return replace(chart, earliest=min(b.dated, default=None), latest=max(b.dated, default=None))
 
 
 def _diagnosis(b: Builder, c: r.Condition) -> Diagnosis | None:

@@ -190,8 +190,9 @@ class Chart:
     """Everything the rules may know of one patient on one day.
 
     searches: state of the search for each FHIR type, "absent" when nobody looked; a type that was read whole is
-    "complete". earliest: first day on which anything was recorded here; what a patient reports of earlier years (an
-    onset, a drug "since 2015") is not. drugs: how many medications were identified, and how not.
+    "complete". earliest, latest: first and last day up to today on which anything was recorded here; what a patient
+    reports of earlier years (an onset, a drug "since 2015") is not. drugs: how many medications were identified, and
+    how not. sex: as the record has it. memory: what earlier calls showed, and what was answered.
     """
 
     patient: str
@@ -218,6 +219,7 @@ class Chart:
     unusable: tuple[BadResource, ...] = ()
     memory: tuple[Memory, ...] = ()
     sex: str | None = None
+    latest: Day | None = None
 
     def searched(self, resource_type: str) -> bool:
         """True when absence of this type is evidence: the search succeeded and was read to its end."""
