@@ -8,7 +8,18 @@ from dataclasses import dataclass
 from types import ModuleType
 
 from cds.chart.model import Chart
-from cds.facts import antipsychotics, augmentations, early_ends, follow_up, orders, pairs, patient, trials
+from cds.facts import (
+    antipsychotics,
+    augmentations,
+    early_ends,
+    follow_up,
+    memory,
+    orders,
+    pairs,
+    patient,
+    safety,
+    trials,
+)
 from cds.facts.context import Context
 from cds.model import Fact, Hook
 
@@ -19,6 +30,8 @@ _MODULES: tuple[tuple[ModuleType, frozenset[str]], ...] = (
     (orders, frozenset({"order", "as_needed"})),
     (pairs, frozenset({"pair", "planned_end", "overlap"})),
     (trials, frozenset({"trial", "stop_reason", "switch"})),
+    (memory, frozenset({"memory"})),
+    (safety, frozenset({"safety_gap"})),
     (follow_up, frozenset({"treatment_start", "contact", "emergency_visit", "booking"})),
     (augmentations, frozenset({"augmentation"})),
     (antipsychotics, frozenset({"antipsychotic_switch", "antipsychotic_record"})),
