@@ -15,7 +15,7 @@ from cds.model import Hook
 
 # Scales: PHQ-9 total, item 9, C-SSRS screener, PHQ-2, GAD-7, PHQ-9 modified for teens.
 SCALE_CODES = ("44261-6", "44260-8", "93373-9", "55758-7", "70274-6", "89204-2")
-# Measures: prolactin, body weight, QTc (three codes), clozapine level. A code that is not asked for is never "none found".
+# Measures: prolactin, body weight, QTc (three codes), clozapine level. What is not asked for is never "none found".
 MEASURE_CODES = ("2842-3", "29463-7", "8636-3", "76635-2", "76634-5", "6896-2")
 
 _OF_PATIENT = "patient={{context.patientId}}"

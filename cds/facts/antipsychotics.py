@@ -197,7 +197,7 @@ def _weight_change(c: Context, start: Day) -> Decimal | None:
 
 def _record(c: Context) -> Iterator[Fact]:
     """How many antipsychotics had a full trial, and whether clozapine was ever tried."""
-    full = [u for u in _oral(c) if _is_full(c, u)]
+    full = sorted((u for u in _oral(c) if _is_full(c, u)), key=lambda u: (u.trial.start, u.refs))
     if not full:
         return
     drugs: dict[str, str] = {}

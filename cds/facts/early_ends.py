@@ -56,6 +56,8 @@ def _ended(c: Context, found: Sequence[Trial]) -> Iterator[Fact]:
         if is_covered_today(c, key) or is_on_hold(c, key):
             continue
         stop = _stop(c, key)
+        if stop is not None and stop.end is not None and stop.end >= c.today:
+            continue  # C-04: from the day after the stop
         over = gap(t.episode.end, c.today + 1, c.stays) > c.grace(t.part.ingredient)
         if stop is not None:
             yield _end(c, t, "stopped", [stop.ref], confidence=_confidence_of_stop(c, t, stop))
