@@ -434,6 +434,8 @@ def _relative_dates(w: Writer, value: Any) -> Any:
         return {str(k): _relative_dates(w, v) for k, v in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str):
         return [_relative_dates(w, v) for v in value]
+    if isinstance(value, float):
+        return float(value)  # ruamel's own kind of float is not JSON
     return w.date(value[1:]) if isinstance(value, str) and value.startswith("@") else value
 
 

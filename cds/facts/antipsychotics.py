@@ -152,6 +152,7 @@ def _switch(c: Context, order: Order, part: DrugPart, use: _Use, how: Reason) ->
         dose_known=None if t.minimum is None else t.adequate is not None,
         minimum_confirmed=t.confirmed,
         minimum_dose=t.minimum or None,
+        confirmed_minimum=(t.minimum or None) if t.confirmed else None,
         covered_days=t.covered,
         adequate_days=t.adequate,
         coverage_percent=None if use.injected else coverage_percent(c, t, ended=how == "ended"),
