@@ -205,10 +205,12 @@ def _high(o: r.Observation, value: Decimal) -> bool | None:
     flags = {c.code for concept in o.interpretation for c in concept.coding if c.code}
     if flags & _FLAGS:
         return bool(flags & _HIGH_FLAGS)
-    limits = {(q.code or q.unit): q.value for s in o.reference_range if (q := s.high) is not None}
-    unit = (o.value_quantity.code or o.value_quantity.unit) if o.value_quantity else None
-    limit = limits.get(unit)
-    return None if limit is None or len(limits) > 1 else value > Decimal(limit)
+    # Of several ranges (by sex, by age) it is not known which is the patient's.
+    limit = o.reference_range[0].high if len(o.reference_range) == 1 else None
+    if limit is None or limit.value is None or o.value_quantity is None:
+        return None
+    same_unit = (limit.code or limit.unit) in {None, o.value_quantity.code, o.value_quantity.unit}
+    return value > Decimal(limit.value) if same_unit else None
 
 
 def _allergy(b: Builder, a: r.AllergyIntolerance) -> Iterator[Intolerance]:
