@@ -19,7 +19,23 @@ _MODULES: tuple[tuple[ModuleType, frozenset[str]], ...] = (
     (orders, frozenset({"order", "as_needed"})),
     (pairs, frozenset({"pair", "planned_end", "overlap"})),
     (trials, frozenset({"trial", "stop_reason", "switch"})),
-    (follow_up, frozenset({"treatment_start", "contact", "emergency_visit", "booking"})),
+    (
+        follow_up,
+        frozenset(
+            {
+                "treatment_start",
+                "adhd_start",
+                "discharge",
+                "return_to_care",
+                "last_seen",
+                "long_course",
+                "renewal",
+                "contact",
+                "emergency_visit",
+                "booking",
+            }
+        ),
+    ),
 )
 
 

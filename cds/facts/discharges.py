@@ -1,0 +1,75 @@
+"""Discharges from hospital and visits to an emergency department, and what came after them (D-03, D-02)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from cds.chart.model import Visit
+from cds.dates import Day
+from cds.facts.context import Context, fact
+from cds.model import Fact
+
+_LOOK_BACK = 430  # days; a stay this long ago still explains a gap after the start of an ADHD medicine
+
+
+def discharges(c: Context) -> Iterator[Fact]:
+    """One fact a stay or emergency visit: how it ended, and which stay or emergency visit came next."""
+    stays = [v for v in c.chart.visits if v.kind == "inpatient"]
+    emergencies = [v for v in c.chart.visits if v.kind == "emergency" and not v.in_progress]
+    for v in [*stays, *emergencies]:
+        day = _last_day(c, v)
+        if day >= c.today - _LOOK_BACK:
+            yield _discharge(c, v, day)
+            yield from _returns(c, v, day, stays, emergencies)
+
+
+def _last_day(c: Context, v: Visit) -> Day:
+    """Day of discharge; of a stay that goes on, today: at encounter-discharge it ends today."""
+    if v.in_progress:
+        return c.today
+    return v.end if v.end is not None else v.start
+
+
+def _event(v: Visit) -> str:
+    if v.kind == "inpatient":
+        return "stay"
+    return "self-harm-visit" if v.principal == "self-harm" else "emergency-visit"
+
+
+def _discharge(c: Context, v: Visit, day: Day) -> Fact:
+    return fact(
+        "discharge",
+        f"discharge:{v.ref}",
+        [v.ref],
+        id=v.ref,
+        event=_event(v),
+        # The stay that this call is about: what follows it lies ahead.
+        planned=c.hook == "encounter-discharge" and v.ref == c.chart.encounter,
+        in_progress=v.in_progress,
+        admitted=c.rel(v.start),
+        day=c.rel(day),
+        diagnosis=v.principal,
+        diagnosis_known=v.principal is not None,
+        destination=v.destination or "unrecorded",
+    )
+
+
+def _returns(c: Context, v: Visit, day: Day, stays: Sequence[Visit], emergencies: Sequence[Visit]) -> Iterator[Fact]:
+    """Admissions from the day of discharge on (a transfer begins on it); after an emergency visit, from its first day.
+
+    A later emergency visit for mental health takes the place of an earlier one: the last counts.
+    """
+    since = v.start if v.kind == "emergency" else day
+    later = [s for s in stays if s.ref != v.ref and s.start >= since and (s.start, s.ref) > (v.start, v.ref)]
+    if v.kind == "emergency":
+        later = [s for s in stays if s.start >= since]
+        later += [e for e in emergencies if e.principal in {"mental-disorder", "self-harm"} and e.start > day]
+    for other in later:
+        yield fact(
+            "return_to_care",
+            f"return_to_care:{v.ref}:{other.ref}",
+            [other.ref],
+            discharge=v.ref,
+            how="admission" if other.kind == "inpatient" else "emergency",
+            day=c.rel(other.start),
+        )
