@@ -185,7 +185,7 @@ def diagnosis_kind(concept: r.CodeableConcept | None) -> Principal | None:
 
 
 def of_visit(b: Builder, e: r.Encounter) -> Says:
-    """Prescriber: by role, else by the codes of evaluation and management. Mental health: specialty, place, diagnosis."""
+    """Prescriber: by role, else by codes of evaluation and management. Mental health: specialty, place, diagnosis."""
     people = _together(_clinicians(b, (p.individual for p in e.participant)))
     service = say((e.service_type, *e.type))
     prescriber = people.prescriber if people.prescriber is not None else service.prescriber
