@@ -12,9 +12,7 @@ from cds.facts.starts import days_without
 from cds.facts.supply import weakest
 from cds.model import Fact
 
-ADHD_GROUPS = frozenset(
-    {"STIM", "ADHD-NS"}
-)  # guanfacine and clonidine: extended release only, by the class table
+ADHD_GROUPS = frozenset({"STIM", "ADHD-NS"})  # guanfacine and clonidine: extended release only, by the class table
 _LOOK_BACK = 430  # days; longer than any site lets the second check be asked for
 _TREATMENT_DAYS = 300  # days after the start in which the measure counts treatment (CMS136: 30 and 270)
 

@@ -55,21 +55,37 @@ def _discharge(c: Context, v: Visit, day: Day) -> Fact:
 
 
 def _returns(c: Context, v: Visit, day: Day, stays: Sequence[Visit], emergencies: Sequence[Visit]) -> Iterator[Fact]:
-    """Admissions from the day of discharge on (a transfer begins on it); after an emergency visit, from its first day.
+    """Where the patient was again: admissions from the day of discharge on (a transfer begins on it), and stays that
+    had not ended by then (a ward within the stay); after an emergency visit, admissions from its first day on.
 
     A later emergency visit for mental health takes the place of an earlier one: the last counts.
     """
-    since = v.start if v.kind == "emergency" else day
-    later = [s for s in stays if s.ref != v.ref and s.start >= since and (s.start, s.ref) > (v.start, v.ref)]
-    if v.kind == "emergency":
-        later = [s for s in stays if s.start >= since]
-        later += [e for e in emergencies if e.principal in {"mental-disorder", "self-harm"} and e.start > day]
-    for other in later:
-        yield fact(
-            "return_to_care",
-            f"return_to_care:{v.ref}:{other.ref}",
-            [other.ref],
-            discharge=v.ref,
-            how="admission" if other.kind == "inpatient" else "emergency",
-            day=c.rel(other.start),
-        )
+    for other in stays:
+        if other.ref == v.ref:
+            continue
+        if v.kind == "emergency":
+            again = _last_day(c, other) >= v.start
+        else:
+            last = _last_day(c, other)
+            again = last > day or (last == day and _precedence(c, other) < _precedence(c, v))
+        if again:
+            yield _return(c, v, other, max(other.start, day))
+    for other in emergencies if v.kind == "emergency" else ():
+        if other.start > day and other.principal in {"mental-disorder", "self-harm"}:
+            yield _return(c, v, other, other.start)
+
+
+def _precedence(c: Context, v: Visit) -> tuple[bool, bool, Day, str]:
+    """Which of two stays that end on one day counts: the hook's own, one with a diagnosis, the longer."""
+    return v.ref != c.chart.encounter, v.principal is None, v.start, v.ref
+
+
+def _return(c: Context, v: Visit, other: Visit, day: Day) -> Fact:
+    return fact(
+        "return_to_care",
+        f"return_to_care:{v.ref}:{other.ref}",
+        [other.ref],
+        discharge=v.ref,
+        how="admission" if other.kind == "inpatient" else "emergency",
+        day=c.rel(day),
+    )

@@ -46,7 +46,9 @@ def test_the_shipped_rules_compile() -> None:
     assert [r.spec for r in RULES.rules] == ["A-02", "B-01", "C-01", "D-01", "D-02", "D-03", "D-04"]
 
 
-@pytest.mark.parametrize(("spec", "rows"), [("A-02", 13), ("B-01", 13), ("C-01", 13), ("D-01", 16), ("D-02", 12), ("D-03", 10), ("D-04", 8)])
+@pytest.mark.parametrize(
+    ("spec", "rows"), [("A-02", 13), ("B-01", 13), ("C-01", 13), ("D-01", 16), ("D-02", 12), ("D-03", 10), ("D-04", 8)]
+)
 def test_the_tables_of_the_specification_are_read_whole(spec: str, rows: int) -> None:
     assert len(rows_of(spec)) == rows
 
