@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import ModuleType
 
 from cds.chart.model import Chart
-from cds.facts import follow_up, orders, pairs, patient, trials
+from cds.facts import follow_up, memory, orders, pairs, patient, safety, trials
 from cds.facts.context import Context
 from cds.model import Fact, Hook
 
@@ -19,23 +19,9 @@ _MODULES: tuple[tuple[ModuleType, frozenset[str]], ...] = (
     (orders, frozenset({"order", "as_needed"})),
     (pairs, frozenset({"pair", "planned_end", "overlap"})),
     (trials, frozenset({"trial", "stop_reason", "switch"})),
-    (
-        follow_up,
-        frozenset(
-            {
-                "treatment_start",
-                "adhd_start",
-                "discharge",
-                "return_to_care",
-                "last_seen",
-                "long_course",
-                "renewal",
-                "contact",
-                "emergency_visit",
-                "booking",
-            }
-        ),
-    ),
+    (memory, frozenset({"memory"})),
+    (safety, frozenset({"safety_gap"})),
+    (follow_up, follow_up.KINDS),
 )
 
 

@@ -12,6 +12,10 @@ from cds.facts.discharges import discharges
 from cds.facts.starts import increases, other_starts, planned, starts
 from cds.model import Fact
 
+KINDS = frozenset(
+    {"treatment_start", "adhd_start", "discharge", "return_to_care", "last_seen", "long_course", "renewal"}
+    | {"contact", "emergency_visit", "booking"}
+)
 _EMERGENCY_LOOK_BACK = 30  # days: longer than any site lets an emergency visit silence
 
 

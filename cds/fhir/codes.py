@@ -55,6 +55,13 @@ REQUIRED_CODES: Final[dict[str, dict[str, frozenset[str]]]] = {
 # The questionnaires a Task can ask for, by LOINC panel.
 QUESTIONNAIRES: Final[dict[str, str]] = {"PHQ-9": "44249-1", "GAD-7": "69737-5"}
 
+# The tests an order can be drafted for: LOINC code (clinical specification 1.12; none where it lists none) and text.
+LABORATORY_TESTS: Final[dict[str, tuple[str | None, str]]] = {
+    "HbA1c": ("4548-4", "Hemoglobin A1c"),
+    "lipids": (None, "Lipids (total cholesterol, HDL, LDL, triglycerides)"),
+    "clozapine level": (None, "Clozapine level (trough)"),
+}
+
 # The units a dose is written in, as UCUM has them.
 UCUM_UNITS: Final[dict[str, str]] = {
     "mg": "mg", "g": "g", "mcg": "ug", "ug": "ug", "mL": "mL", "ml": "mL", "meq": "meq", "d": "d",

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from cds.errors import FactError
-from cds.fhir.codes import LOINC, QUESTIONNAIRES, RXNORM, TASK
+from cds.fhir.codes import LABORATORY_TESTS, LOINC, QUESTIONNAIRES, RXNORM, TASK
 from cds.fhir.update import quantity
 from cds.findings import Action
 
@@ -78,9 +78,12 @@ def cross_taper(action: Action, context: OutContext) -> dict[str, Any]:
 
 
 def taper(action: Action, context: OutContext) -> dict[str, Any]:
-    """S-TAPER: a dose for each step, in sequence."""
-    lines = [_step(n, step, context) for n, step in enumerate(action.changes["steps"], start=1)]
-    return _medication_request(context, "proposal", action.changes["medication"]) | {"dosageInstruction": lines}
+    """S-TAPER: a dose for each step, in sequence; without steps they are the prescriber's to enter."""
+    steps = [_step(n, step, context) for n, step in enumerate(action.changes["steps"], start=1)]
+    return _medication_request(context, "proposal", action.changes["medication"]) | {
+        "dosageInstruction": steps or [{"sequence": 1, "patientInstruction": "taper: steps to be entered"}],
+        "priorPrescription": _reference(action.changes.get("old")),
+    }
 
 
 def _step(number: int, step: Mapping[str, Any], context: OutContext) -> dict[str, Any]:
@@ -90,6 +93,38 @@ def _step(number: int, step: Mapping[str, Any], context: OutContext) -> dict[str
         "sequence": number,
         "timing": {"repeat": repeat},
         "doseAndRate": [{"doseQuantity": quantity(step["dose_mg"], "mg")}],
+    }
+
+
+def dose(action: Action, context: OutContext) -> dict[str, Any]:
+    """S-DOSE: the charted drug at another dose, in place of its order, which itself is never changed."""
+    changes = action.changes
+    repeat = {"frequency": changes["times"], "period": 1, "periodUnit": "d"}
+    amount = quantity(changes["dose_value"], changes["dose_unit"])
+    return _medication_request(context, "order", changes["medication"]) | {
+        "dosageInstruction": [{"timing": {"repeat": repeat}, "doseAndRate": [{"doseQuantity": amount}]}],
+        "priorPrescription": _reference(changes["old"]),
+    }
+
+
+def laboratory(action: Action, context: OutContext) -> dict[str, Any]:
+    """S-LAB: a laboratory test by the day; one without a LOINC code in our table is named in words."""
+    name = action.changes["test"]
+    if name not in LABORATORY_TESTS:
+        raise FactError(action.kind, "no such test")
+    code, text = LABORATORY_TESTS[name]
+    coding = [{"system": LOINC, "code": code, "display": text}] if code else []
+    return {
+        "resourceType": "ServiceRequest",
+        "id": context.new_id(),
+        "status": "draft",
+        "intent": "proposal",
+        "code": {"coding": coding, "text": text},
+        "subject": _reference(context.patient_ref),
+        "encounter": _reference(context.encounter_ref),
+        "occurrenceDateTime": _date(context, action.changes["day"]),
+        "authoredOn": context.today.isoformat(),
+        "requester": _reference(context.user_ref),
     }
 
 
@@ -169,4 +204,6 @@ CREATORS: Final[dict[str, Callable[[Action, OutContext], dict[str, Any]]]] = {
     "S-ALT": alternative,
     "S-THER": therapy,
     "S-REVIEW": review,
+    "S-DOSE": dose,
+    "S-LAB": laboratory,
 }

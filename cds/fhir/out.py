@@ -10,8 +10,10 @@ names the draft: `resourceId` is the relative reference, as CDS Hooks 2.0 has it
 | S-STOP-OLD | create Task "discontinue" | old: reference, reason: text |
 | S-XTAPER | create MedicationRequest, draft, that replaces `old` | old, medication, end_day |
 | S-SHORT | update the supply of the draft `target` | days, refills (0), quantity: number or None |
-| S-TAPER | create MedicationRequest, draft, proposal | medication, steps [start_day, end_day, dose_mg, times_per_day] |
+| S-TAPER | create MedicationRequest, draft, proposal, that replaces `old` | old, medication, steps (below) |
 | S-DOSE | update the dose of the draft `target` | dose_value, dose_unit |
+| S-DOSE | create MedicationRequest, draft, that replaces `old` | old, medication, dose_value, dose_unit, times |
+| S-LAB | create ServiceRequest, draft, proposal | test: a key of `LABORATORY_TESTS`, day |
 | S-FU | create Appointment, proposed, in [day - 3, day + 3], never before tomorrow | day |
 | S-CALL | create CommunicationRequest, draft | day |
 | S-PHQ | create Task "complete-questionnaire" | questionnaire: "PHQ-9" or "GAD-7" |
@@ -20,7 +22,8 @@ names the draft: `resourceId` is the relative reference, as CDS Hooks 2.0 has it
 | S-REVIEW | create Task "risk-benefit-review" | |
 
 Days count from today. `medication` is `{"text": ..., "rxcui": ... or left out}`. `target` of a created Task, if any,
-becomes its focus.
+becomes its focus. A step of S-TAPER has start_day, end_day, dose_mg and
+times_per_day; without steps the prescriber enters them.
 
 Two things go with a change because they would contradict it: S-SHORT without a quantity removes the draft's own
 quantity, and S-DOSE removes the sig text, the dose range and the calculated doses of the line whose dose it changes.

@@ -344,6 +344,13 @@ class Compiler:
         for n, body in enumerate(shape.card.suggestions):
             for code, message, hint in suggestion_problems(body, bindings=everywhere, levels=names):
                 self.problem(("card", "suggestions", n), code, message, hint)
+            if "to" in body:
+                kind = everywhere.get(str(body.get("of", body.get("draft"))), "")
+                field = self.vocabulary.field(kind, str(body["to"]))
+                if field is None or field.type != "mg":
+                    doses = [name for name, f in self.vocabulary.kinds.get(kind, {}).items() if f.type == "mg"]
+                    message = f'S-DOSE: to "{body["to"]}" is no dose of {kind or "an unbound name"}'
+                    self.problem(("card", "suggestions", n), "R155", message, nearest(str(body["to"]), doses))
         for n, (label, text) in enumerate(shape.card.facts):
             self._text(label, ("card", "facts", n), everywhere)
             self._text(text, ("card", "facts", n), everywhere)

@@ -169,7 +169,7 @@ def with_card(*lines: str) -> str:
         ("{use: S-ALT, drug: ''}", "R155"),
         ("{use: S-FU, days: 14 d, levels: only}", "R152"),
         ("{use: [S-FU], days: 14 d}", "R151"),
-        ("{use: S-TAPER}", "R151"),
+        ("{use: S-PRAY}", "R151"),
     ],
 )
 def test_a_suggestion_that_could_not_be_made_is_a_problem(tmp_path: Path, suggestion: str, code: str) -> None:
