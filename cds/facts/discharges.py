@@ -13,14 +13,16 @@ _LOOK_BACK = 430  # days; a stay this long ago still explains a gap after the st
 
 
 def discharges(c: Context) -> Iterator[Fact]:
-    """One fact a stay or emergency visit: how it ended, and which stay or emergency visit came next."""
+    """One fact a stay or emergency visit: how it ended; and one for the stay or emergency visit that came next."""
     stays = [v for v in c.chart.visits if v.kind == "inpatient"]
     emergencies = [v for v in c.chart.visits if v.kind == "emergency" and not v.in_progress]
     for v in [*stays, *emergencies]:
         day = _last_day(c, v)
         if day >= c.today - _LOOK_BACK:
             yield _discharge(c, v, day)
-            yield from _returns(c, v, day, stays, emergencies)
+            first = min(_returns(c, v, day, stays, emergencies), key=lambda r: (r[0], r[1].ref), default=None)
+            if first is not None:
+                yield _return(c, v, *first)
 
 
 def _last_day(c: Context, v: Visit) -> Day:
@@ -54,9 +56,13 @@ def _discharge(c: Context, v: Visit, day: Day) -> Fact:
     )
 
 
-def _returns(c: Context, v: Visit, day: Day, stays: Sequence[Visit], emergencies: Sequence[Visit]) -> Iterator[Fact]:
-    """Where the patient was again: admissions from the day of discharge on (a transfer begins on it), and stays that
-    had not ended by then (a ward within the stay); after an emergency visit, admissions from its first day on.
+def _returns(
+    c: Context, v: Visit, day: Day, stays: Sequence[Visit], emergencies: Sequence[Visit]
+) -> Iterator[tuple[Day, Visit]]:
+    """Where the patient was again, and when.
+
+    Admissions from the day of discharge on (a transfer begins on it), and stays that had not ended by then (a ward
+    within the stay); after an emergency visit, admissions from its first day on.
 
     A later emergency visit for mental health takes the place of an earlier one: the last counts.
     """
@@ -69,10 +75,10 @@ def _returns(c: Context, v: Visit, day: Day, stays: Sequence[Visit], emergencies
             last = _last_day(c, other)
             again = last > day or (last == day and _precedence(c, other) < _precedence(c, v))
         if again:
-            yield _return(c, v, other, max(other.start, day))
+            yield max(other.start, day), other
     for other in emergencies if v.kind == "emergency" else ():
         if other.start > day and other.principal in {"mental-disorder", "self-harm"}:
-            yield _return(c, v, other, other.start)
+            yield other.start, other
 
 
 def _precedence(c: Context, v: Visit) -> tuple[bool, bool, Day, str]:
@@ -80,7 +86,7 @@ def _precedence(c: Context, v: Visit) -> tuple[bool, bool, Day, str]:
     return v.ref != c.chart.encounter, v.principal is None, v.start, v.ref
 
 
-def _return(c: Context, v: Visit, other: Visit, day: Day) -> Fact:
+def _return(c: Context, v: Visit, day: Day, other: Visit) -> Fact:
     return fact(
         "return_to_care",
         f"return_to_care:{v.ref}:{other.ref}",
