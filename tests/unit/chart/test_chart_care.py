@@ -9,6 +9,7 @@ import pytest
 from cds.chart.care import any_of, diagnosis_kind
 from cds.chart.model import Booking, Visit
 from cds.fhir.records import CodeableConcept, Coding
+from cds.shipped import table
 from tests.unit.charts import Line, chart_of
 
 ICD10 = "http://hl7.org/fhir/sid/icd-10-cm"
@@ -251,3 +252,12 @@ def test_a_plain_contact_has_no_principal_diagnosis() -> None:
 def test_the_disposition_says_where_a_stay_led(code: str, expected: str | None) -> None:
     coding = {"system": "http://terminology.hl7.org/CodeSystem/discharge-disposition", "code": code}
     assert visit(stay(hospitalization={"dischargeDisposition": {"coding": [coding]}})).destination == expected
+
+
+def test_the_tables_answer_in_the_words_that_are_read() -> None:
+    codes = table("care_codes")
+    assert {row["system"] for row in codes} == {"nucc", "role", "degree", "snomed", "cpt"}
+    assert {row[column] for row in codes for column in ("prescriber", "mental_health")} == {"yes", "no", ""}
+    assert {row["kind"] for row in table("encounter_diagnoses")} == {"mental-disorder", "self-harm"}
+    assert {row["destination"] for row in table("discharge_dispositions")} == {"home", "facility", "hospice", "died"}
+    assert all(row["text"] == row["text"].strip().lower() for row in table("care_words"))
