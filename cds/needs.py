@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from cds.chart.model import Chart
+from cds.dates import age_range
 from cds.text import plain
 
 NEW_TO_SYSTEM_DAYS = 90  # 10.17, 10.19
@@ -46,6 +47,8 @@ def unmet(need: str, chart: Chart) -> str | None:
         )
     if need == "patient":
         return None if chart.birth or chart.searches.get("Patient") == "complete" else "patient: not available"
+    if need == "birth-date":
+        return None if age_range(chart.birth, chart.today) is not None else "birth date: not recorded"
     if need == "discharge-list":
         return None if chart.discharge_list_known else "discharge list: no discharge order in this encounter"
     raise KeyError(need)
@@ -78,6 +81,8 @@ def _seen(need: str, chart: Chart) -> str:
         return f"medications: {', '.join(parts)}"
     if need == "patient":
         return "patient: birth date " + ("read" if chart.birth else "not recorded")
+    if need == "birth-date":
+        return "birth date: read"
     if need == "discharge-list":
         return f"discharge list: {_many(sum(o.role == 'discharge' for o in chart.orders), 'order')}"
     counts = {

@@ -21,6 +21,7 @@ ENCOUNTER = "case-encounter"
 RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
 ICD10 = "http://hl7.org/fhir/sid/icd-10-cm"
 UCUM = "http://unitsofmeasure.org"
+_DISPOSITION = "http://terminology.hl7.org/CodeSystem/discharge-disposition"
 _RELATIVE = re.compile(r"^([+-])(\d+)d$")
 _LENGTH = re.compile(r"^(\d+) ?(d|wk)$")
 # Prefetch key of the service by resource type.
@@ -319,10 +320,19 @@ def _visit(w: Writer, ident: str, body: Body) -> None:
         resource["period"]["end"] = w.date(body.get("end", body["date"]))
     if "by" in body:
         resource["participant"] = [{"individual": {"reference": str(body["by"])}}]
+    if "diagnosis" in body:
+        resource["reasonCode"] = [{"coding": [{"system": ICD10, "code": str(body["diagnosis"])}]}]
+    if "service" in body:
+        resource["serviceType"] = {"text": str(body["service"])}
+    if "cpt" in body:
+        resource["type"] = [{"coding": [{"system": "http://www.ama-assn.org/go/cpt", "code": str(body["cpt"])}]}]
     if body.get("disposition") == "hospice":
         resource["hospitalization"] = {
             "dischargeDisposition": {"coding": [{"system": "http://snomed.info/sct", "code": "428361000124107"}]}
         }
+    elif "disposition" in body:
+        coding = {"system": _DISPOSITION, "code": str(body["disposition"])}
+        resource["hospitalization"] = {"dischargeDisposition": {"coding": [coding]}}
     w.charted.append(resource)
 
 
@@ -337,6 +347,8 @@ def _booking(w: Writer, ident: str, body: Body) -> None:
         resource["start"] = w.date(body["date"]) + "T10:00:00Z"
     if "created" in body:
         resource["created"] = w.date(body["created"])
+    if "service" in body:
+        resource["serviceType"] = [{"text": str(body["service"])}]
     w.charted.append(resource)
 
 

@@ -10,8 +10,8 @@ from decimal import Decimal
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
+from cds.chart import care, visits
 from cds.chart import medications as meds
-from cds.chart import visits
 from cds.chart.codes import condition_groups, in_house_unit, result_name
 from cds.chart.model import (
     Administration,
@@ -80,6 +80,7 @@ class Builder:
     nameless: dict[int, str] = field(default_factory=dict)
     unusable: list[BadResource] = field(default_factory=list)
     suspects: Mapping[str, r.CodeableConcept | None] = field(default_factory=dict)
+    care_index: care.Index = field(default_factory=care.Index)
     _numbers: Counter[str] = field(default_factory=Counter)
 
     def day(self, text: str | None, *, end: bool = False) -> Day | None:
@@ -134,6 +135,7 @@ def build_chart(
     b.conditions = {b.ref(c): c.code for c in source.reading.of(r.Condition) if c.id}
     patient = next(iter(source.reading.of(r.Patient)), None)
     orders = meds.with_replacements(b.each(r.MedicationRequest, meds.order))
+    b.care_index = care.index(b)
     b.suspects = _suspects(b) if source.reading.of(r.AdverseEvent) else {}
     chart = Chart(
         patient=source.reading.patient_id or (patient.id if patient and patient.id else ""),

@@ -10,10 +10,10 @@ from functools import cache
 from cds.fhir.records import CodeableConcept
 from cds.shipped import table
 
-_ICD10 = frozenset(
+ICD10 = frozenset(
     {"http://hl7.org/fhir/sid/icd-10-cm", "http://hl7.org/fhir/sid/icd-10", "urn:oid:2.16.840.1.113883.6.90"}
 )
-_SNOMED = frozenset({"http://snomed.info/sct", "urn:oid:2.16.840.1.113883.6.96"})
+SNOMED = frozenset({"http://snomed.info/sct", "urn:oid:2.16.840.1.113883.6.96"})
 _LOINC = frozenset({"http://loinc.org", "urn:oid:2.16.840.1.113883.6.1"})
 # Results that come in several units, in the one that facts speak of: kg, and ng/mL.
 _FACTORS: dict[str, dict[str, Decimal]] = {
@@ -46,11 +46,11 @@ def _groups_of_code(system: str | None, code: str | None) -> frozenset[str]:
     exact, prefixes = _conditions()
     if not code:
         return frozenset()
-    if system in _ICD10:
+    if system in ICD10:
         found = set(exact.get(("icd10", code), ()))
         found.update(group for prefix, group in prefixes if code.startswith(prefix))
         return frozenset(found)
-    if system in _SNOMED:
+    if system in SNOMED:
         return exact.get(("snomed", code), frozenset())
     return frozenset()
 

@@ -116,13 +116,21 @@ class Administration:
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """An Encounter. kind "contact": in person, by video, at home or by telephone, with a clinician if any is named."""
+    """An Encounter. kind "contact": in person, by video, at home or by telephone, with a clinician if any is named.
+
+    prescriber: somebody who may prescribe took part. mental_health: specialty, place or diagnosis is of mental health.
+    principal: kind of the principal diagnosis; destination: where the patient went; both of stays and emergency visits.
+    """
 
     ref: str
     kind: Literal["contact", "emergency", "inpatient", "other"]
     start: Day
     end: Day | None
     in_progress: bool
+    prescriber: bool | None = None
+    mental_health: bool | None = None
+    principal: Literal["mental-disorder", "self-harm", "other"] | None = None
+    destination: Literal["home", "facility", "hospice", "died"] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,12 +144,16 @@ class Care:
 
 @dataclass(frozen=True, slots=True)
 class Booking:
-    """A future visit: an Appointment, a planned Encounter, or a follow-up request. day None: undated."""
+    """A future visit: an Appointment, a planned Encounter, or a follow-up request. day None: undated.
+
+    mental_health: of mental health by specialty, clinician or reason; None where the record does not say.
+    """
 
     ref: str
     day: Day | None
     encounter: str | None
     created: Day | None
+    mental_health: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

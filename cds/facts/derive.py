@@ -32,7 +32,7 @@ _MODULES: tuple[tuple[ModuleType, frozenset[str]], ...] = (
     (trials, frozenset({"trial", "stop_reason", "switch"})),
     (memory, frozenset({"memory"})),
     (safety, frozenset({"safety_gap"})),
-    (follow_up, frozenset({"treatment_start", "contact", "emergency_visit", "booking"})),
+    (follow_up, follow_up.KINDS),
     (augmentations, frozenset({"augmentation"})),
     (antipsychotics, frozenset({"antipsychotic_switch", "antipsychotic_record"})),
     (early_ends, frozenset({"early_end", "antidepressant_use"})),

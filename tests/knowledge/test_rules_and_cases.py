@@ -41,23 +41,27 @@ def outcomes_expected(row: str) -> int:
     return 1 + expected.count(" / ") + expected.count(" ; ") + expected.count("; ") - expected.count(" ; ")
 
 
+# Rows of the test table of each mission rule in section 2 of the specification.
+ROWS = {
+    "A-02": 13,
+    "B-01": 13,
+    "C-01": 13,
+    "C-02": 11,
+    "C-03": 6,
+    "C-04": 7,
+    "D-01": 16,
+    "D-02": 12,
+    "D-03": 10,
+    "D-04": 8,
+}
+
+
 def test_the_shipped_rules_compile() -> None:
     assert PROBLEMS == []
-    assert sorted(r.spec for r in RULES.rules) == ["A-02", "B-01", "C-01", "C-02", "C-03", "C-04", "D-01", "SAFE-01"]
+    assert sorted(r.spec for r in RULES.rules) == [*sorted(ROWS), "SAFE-01"]
 
 
-@pytest.mark.parametrize(
-    ("spec", "rows"),
-    [
-        ("A-02", 13),
-        ("B-01", 13),
-        ("C-01", 13),
-        ("C-02", 11),
-        ("C-03", 6),
-        ("C-04", 7),
-        ("D-01", 16),
-    ],
-)
+@pytest.mark.parametrize(("spec", "rows"), ROWS.items())
 def test_the_tables_of_the_specification_are_read_whole(spec: str, rows: int) -> None:
     assert len(rows_of(spec)) == rows
 
