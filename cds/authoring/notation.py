@@ -260,6 +260,8 @@ def _fills(w: Writer, ident: str, body: Body) -> None:
             "whenHandedOver": w.shifted(body["from"], n * step),
             "daysSupply": {"value": length, "unit": "d", "system": UCUM, "code": "d"},
         }
+        if "quantity" in body:
+            resource["quantity"] = {"value": float(body["quantity"]), "unit": unit}
         if dosage := _dosage(w, body, unit):
             resource["dosageInstruction"] = dosage
         if "order" in body:
@@ -318,6 +320,11 @@ def _visit(w: Writer, ident: str, body: Body) -> None:
     if body.get("disposition") == "hospice":
         resource["hospitalization"] = {
             "dischargeDisposition": {"coding": [{"system": "http://snomed.info/sct", "code": "428361000124107"}]}
+        }
+    elif "disposition" in body:
+        system = "http://terminology.hl7.org/CodeSystem/discharge-disposition"
+        resource["hospitalization"] = {
+            "dischargeDisposition": {"coding": [{"system": system, "code": str(body["disposition"])}]}
         }
     w.charted.append(resource)
 

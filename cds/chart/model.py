@@ -114,13 +114,17 @@ class Administration:
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """An Encounter. kind "contact": in person, by video, at home or by telephone, with a clinician if any is named."""
+    """An Encounter. kind "contact": in person, by video, at home or by telephone, with a clinician if any is named.
+
+    disposition: where the patient went from it, as a code of HL7's discharge-disposition ("home", "other-hcf").
+    """
 
     ref: str
     kind: Literal["contact", "emergency", "inpatient", "other"]
     start: Day
     end: Day | None
     in_progress: bool
+    disposition: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +176,17 @@ class Intolerance:
 
 
 @dataclass(frozen=True, slots=True)
+class Memory:
+    """A card that was shown before, or an override of one. key: what it was about (of B-02 the class)."""
+
+    spec: str
+    key: str
+    kind: Literal["shown", "override"]
+    reason: str | None
+    day: Day
+
+
+@dataclass(frozen=True, slots=True)
 class Chart:
     """Everything the rules may know of one patient on one day.
 
@@ -195,6 +210,7 @@ class Chart:
     results: tuple[Result, ...] = ()
     intolerances: tuple[Intolerance, ...] = ()
     reviews: tuple[Day, ...] = ()
+    memory: tuple[Memory, ...] = ()
     encounter: str | None = None
     discharge_list_known: bool = False
     searches: Mapping[str, SearchState] = field(default_factory=dict)

@@ -20,6 +20,7 @@ _GOING_ON_INPATIENT = frozenset({"in-progress", "arrived", "triaged", "onleave"}
 _NOT_CLINICIANS = ("RelatedPerson", "Patient", "Device")
 _NEVER_CONTACTS = frozenset({"refill", "laboratory", "portal"})
 _REVIEW = ("urn:psychmed:task", "risk-benefit-review")
+_DISPOSITIONS = "http://terminology.hl7.org/CodeSystem/discharge-disposition"
 _MONTH = 7  # letters of "2026-03"
 
 
@@ -36,7 +37,14 @@ def visit(b: Builder, e: r.Encounter) -> Visit | None:
     if start is None or start > b.today:
         return None
     end = None if going_on else b.day(e.period.end if e.period else None, end=True)
-    return Visit(b.ref(e), kind, start, end if going_on or (end is not None and end > start) else start, going_on)
+    last = end if going_on or (end is not None and end > start) else start
+    return Visit(b.ref(e), kind, start, last, going_on, _disposition(e))
+
+
+def _disposition(e: r.Encounter) -> str | None:
+    """Where the patient goes from the encounter, by HL7's code; other code systems are not read."""
+    to = e.hospitalization.discharge_disposition if e.hospitalization else None
+    return next((c.code for c in to.coding if c.system == _DISPOSITIONS and c.code), None) if to else None
 
 
 def _day_seen(b: Builder, text: str | None) -> Day | None:

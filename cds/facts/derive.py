@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import ModuleType
 
 from cds.chart.model import Chart
-from cds.facts import follow_up, orders, pairs, patient, trials
+from cds.facts import continuous_use, follow_up, orders, pairs, patient, trials, withdrawal
 from cds.facts.context import Context
 from cds.model import Fact, Hook
 
@@ -20,6 +20,8 @@ _MODULES: tuple[tuple[ModuleType, frozenset[str]], ...] = (
     (pairs, frozenset({"pair", "planned_end", "overlap"})),
     (trials, frozenset({"trial", "stop_reason", "switch"})),
     (follow_up, frozenset({"treatment_start", "contact", "emergency_visit", "booking"})),
+    (continuous_use, frozenset({"continuous_use", "renewal", "review", "memory", "short_courses", "prescribers"})),
+    (withdrawal, frozenset({"class_stop", "dose_fall", "run_out"})),
 )
 
 
