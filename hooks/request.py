@@ -6,11 +6,13 @@ so that one broken resource costs itself and nothing else.
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import msgspec
 
+from cds.chart.model import Memory
 from cds.errors import HookRequestError
 from cds.evaluate import HookCall
 from cds.fhir import envelope
@@ -28,6 +30,8 @@ DRAFT_HOOKS: frozenset[Hook] = frozenset({"order-select", "order-sign"})
 
 _BOM = b"\xef\xbb\xbf"
 _LONGEST_KEY = 64
+_MOST_REMEMBERED = 1000
+MEMORY_EXTENSION = "org.psychmed.memory"
 _NOTHING = msgspec.Raw(b"null")
 
 
@@ -36,6 +40,7 @@ class _Envelope(msgspec.Struct, rename="camel"):
     hook_instance: msgspec.Raw = _NOTHING
     context: dict[str, msgspec.Raw] | None = None
     prefetch: dict[str, msgspec.Raw] | None = None
+    extension: msgspec.Raw = _NOTHING
 
 
 _envelope = msgspec.json.Decoder(_Envelope)
@@ -108,6 +113,7 @@ def read_call(body: bytes, hook: Hook) -> HookCall:
         selected=_selected(context, draft_refs, reading) if hook == "order-select" else None,
         stops=drafts.refs("stop"),
         unread_drafts=drafts.unread,
+        memory=_memory(fields.extension, reading),
     )
 
 
@@ -260,6 +266,36 @@ def _selected(context: dict[str, msgspec.Raw], draft_refs: tuple[str, ...], read
             reading.bad.append(BadResource(f"context.selections[{number}]", "names no draft of context.draftOrders"))
     selected = frozenset(named).intersection(draft_refs)
     return selected if selected or not named else None
+
+
+class _Remembered(msgspec.Struct):
+    spec: str
+    date: dt.date
+    key: str = ""
+    kind: Literal["shown", "override"] = "shown"
+    reason: str | None = None
+
+
+def _memory(extension: msgspec.Raw, reading: Reading) -> tuple[Memory, ...]:
+    """`extension["org.psychmed.memory"]`: what the client knows was shown or overridden before.
+
+    An entry that cannot be read costs itself: the card is then shown once more.
+    """
+    try:
+        raw = msgspec.json.decode(extension, type=dict[str, msgspec.Raw] | None) or {}
+        entries = msgspec.json.decode(raw.get(MEMORY_EXTENSION, b"[]"), type=list[msgspec.Raw])
+    except (msgspec.DecodeError, RecursionError):
+        reading.bad.append(BadResource("extension", "could not be read"))
+        return ()
+    found: list[Memory] = []
+    for number, entry in enumerate(entries[:_MOST_REMEMBERED]):
+        try:
+            said = msgspec.json.decode(entry, type=_Remembered)
+        except (msgspec.DecodeError, RecursionError):
+            reading.bad.append(BadResource(f"extension.{MEMORY_EXTENSION}[{number}]", "could not be read"))
+            continue
+        found.append(Memory(said.spec, said.key, said.kind, said.reason, said.date.toordinal()))
+    return tuple(found)
 
 
 def _read_prefetch(prefetch: dict[str, msgspec.Raw], reading: Reading) -> dict[str, SearchState]:

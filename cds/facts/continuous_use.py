@@ -48,7 +48,6 @@ def facts(c: Context) -> Iterator[Fact]:
         yield _continuous(c, use, other)
         if c.hook == "order-sign":
             yield from _renewals(c, use)
-    yield from _memories(c, current)
     if current:
         for day in sorted(set(c.chart.reviews)):
             if day <= c.today:
@@ -172,22 +171,6 @@ def _on_hand(c: Context, use: ClassUse) -> int:
         if s.part.ingredient.class_group == use.group and s.source in _ON_HAND and s.end >= c.today
     )
     return sum(end - start + 1 for start, end in union(rows))
-
-
-def _memories(c: Context, current: dict[str, ClassUse]) -> Iterator[Fact]:
-    """Cards shown before, and overrides, with the covered days that the class had then."""
-    for n, m in enumerate(sorted(c.chart.memory, key=lambda m: (m.day, m.spec, m.key, m.kind))):
-        use = current.get(m.key)
-        yield fact(
-            "memory",
-            f"memory:{n:03d}",
-            spec=m.spec,
-            class_group=m.key,
-            how=m.kind,
-            reason=m.reason,
-            day=c.rel(m.day),
-            covered_days=None if use is None else use.episode.covered_days(use.episode.start, m.day - 1),
-        )
 
 
 # Repeated courses ----------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import ModuleType
 
 from cds.chart.model import Chart
-from cds.facts import continuous_use, follow_up, orders, pairs, patient, trials, withdrawal
+from cds.facts import continuous_use, follow_up, memory, orders, pairs, patient, safety, trials, withdrawal
 from cds.facts.context import Context
 from cds.model import Fact, Hook
 
@@ -19,8 +19,10 @@ _MODULES: tuple[tuple[ModuleType, frozenset[str]], ...] = (
     (orders, frozenset({"order", "as_needed"})),
     (pairs, frozenset({"pair", "planned_end", "overlap"})),
     (trials, frozenset({"trial", "stop_reason", "switch"})),
+    (memory, frozenset({"memory"})),
+    (safety, frozenset({"safety_gap"})),
     (follow_up, frozenset({"treatment_start", "contact", "emergency_visit", "booking"})),
-    (continuous_use, frozenset({"continuous_use", "renewal", "review", "memory", "short_courses", "prescribers"})),
+    (continuous_use, frozenset({"continuous_use", "renewal", "review", "short_courses", "prescribers"})),
     (withdrawal, frozenset({"class_stop", "dose_fall", "run_out"})),
 )
 
