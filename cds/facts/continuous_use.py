@@ -25,6 +25,7 @@ from cds.facts.sedatives import (
     is_current,
     measure,
     percent_of,
+    present_doses,
     single_equivalent,
 )
 from cds.facts.supply import CONFIDENCES, Supply
@@ -61,8 +62,7 @@ def facts(c: Context) -> Iterator[Fact]:
 def _continuous(c: Context, use: ClassUse, other: ClassUse | None) -> Fact:
     episode = use.episode
     rate = administrations_per_28_days(c, episode.stretches, episode.start, episode.end)
-    doses = use.doses(use.last_dosed(c.today) or episode.end)
-    equivalent = single_equivalent(doses)
+    equivalent = single_equivalent(present_doses(c, use))
     percent, rose = _since_lookback(c, use)
     strongest = max((s.confidence for st in episode.stretches for s in st.supplies), key=CONFIDENCES.index)
     return fact(
@@ -113,19 +113,19 @@ def _since_lookback(c: Context, use: ClassUse) -> tuple[Decimal | None, bool | N
     Between two supplies the dose is that of the last covered day.
     """
     then = use.last_dosed(c.today - int(c.p["taper_lookback"]))
-    now = use.last_dosed(c.today)
-    if then is None or now is None or then < use.episode.start:
+    if then is None or then < use.episode.start:
         return None, None
-    edges = {e for s in use.found for e in (s.first, s.last + 1) if then < e <= now}
+    percent = percent_of(present_doses(c, use), use.doses(then))
+    edges = {e for s in use.found for e in (s.first, s.last + 1) if then < e <= c.today}
     doses = [d for day in (then, *sorted(edges)) if (d := use.doses(day))]
     measured = [measure(d) for d in doses]
     known = [m for m in measured if m is not None]
     if len(known) < len(measured):
-        return percent_of(use.doses(now), use.doses(then)), None
+        return percent, None
     rose = any(
         after.keys() != before.keys() or any(after[k] > before[k] for k in after) for before, after in pairwise(known)
     )
-    return percent_of(use.doses(now), use.doses(then)), rose
+    return percent, rose
 
 
 # Orders --------------------------------------------------------------------------------------------------------------
@@ -134,7 +134,7 @@ def _since_lookback(c: Context, use: ClassUse) -> tuple[Decimal | None, bool | N
 def _renewals(c: Context, use: ClassUse) -> Iterator[Fact]:
     """Drafts that go on with the episode: covered so far + on hand + authorised = projected (10.7)."""
     on_hand = _on_hand(c, use)
-    now = use.doses(use.last_dosed(c.today) or use.episode.end)
+    now = present_doses(c, use)
     ended = any(o.ended_by_call and has_class(o.medication, use.group) for o in c.chart.orders)
     for order, part in judged(c):
         if order.role != "draft" or part.ingredient.class_group != use.group:

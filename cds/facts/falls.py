@@ -12,7 +12,7 @@ from cds.drugs.dose import daily_mg
 from cds.drugs.model import DrugPart
 from cds.facts.context import Context, fact
 from cds.facts.orders import judged
-from cds.facts.sedatives import ClassUse, Doses, equivalents
+from cds.facts.sedatives import ClassUse, Doses, equivalents, present_doses
 from cds.model import Fact, Scalar
 
 _WINDOW = 14  # days: ASAM 2025, "should typically not exceed 25 % every 2 weeks"
@@ -64,11 +64,8 @@ class _Plan:
 
 def dose_fall(c: Context, use: ClassUse, risk: Mapping[str, Scalar | int | Decimal | None]) -> Iterator[Fact]:
     """The largest fall that the call brings about; nothing when it changes no dose, or leaves nothing to take."""
-    last = use.last_dosed(c.today)
-    if last is None:
-        return
     drafts = tuple((o, p) for o, p in judged(c) if o.role == "draft" and p.ingredient.class_group == use.group)
-    now = use.doses(last)
+    now = present_doses(c, use)
     changes = {key: change for key in now if (change := _change(c, use, key, drafts)) is not None}
     plan = _Plan(c, use, now, changes, drafts)
     if not changes or not any(plan.doses(day) for day in plan.days()):

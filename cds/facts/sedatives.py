@@ -105,6 +105,24 @@ def has_class(medication: Medication, group: str) -> bool:
     )
 
 
+def present_doses(c: Context, use: ClassUse) -> dict[str, Decimal | None]:
+    """mg a day of each drug in use at the end of the course (today, where it goes on), high end.
+
+    A drug whose supply ended a little earlier than another's is late, not stopped, as long as an order for it is in
+    force, or was until this call: at most the grace of the class lies between (1.4, `active_on`).
+    """
+    end = use.last_dosed(c.today) or use.episode.end
+    found: dict[str, Decimal | None] = {}
+    for s in sorted((s for s in use.found if use.episode.start <= s.first <= end), key=lambda s: s.first):
+        key = s.part.ingredient.key
+        orders = (o for o in c.history.of_ingredient(key) if o.open or o.ended_by_call)
+        if s.last >= end or (gap(s.last, end + 1, c.stays) <= c.p[_GRACE[use.group]] and any(orders)):
+            found[key] = s.high
+        else:
+            found.pop(key, None)
+    return found
+
+
 # Doses ---------------------------------------------------------------------------------------------------------------
 
 

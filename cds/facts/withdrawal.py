@@ -26,6 +26,7 @@ from cds.facts.sedatives import (
     current_order,
     current_use,
     has_class,
+    present_doses,
     seizure_risk,
     single_equivalent,
     usual_and_recent,
@@ -53,7 +54,7 @@ def facts(c: Context) -> Iterator[Fact]:
 def _risk(c: Context, use: ClassUse) -> Fields:
     """What the levels of B-03 weigh, as of the episode's end."""
     episode = use.episode
-    doses = use.doses(use.last_dosed(c.today) or episode.end)
+    doses = present_doses(c, use)
     equivalent = single_equivalent(doses)
     return {
         "class_group": use.group,
@@ -77,17 +78,17 @@ def _risk(c: Context, use: ClassUse) -> Fields:
 
 def _percent_of_maximum(c: Context, use: ClassUse) -> Decimal | None:
     """Σ(dose ÷ maximum) in % (1.6); None without a maximum, or where a partial birth date leaves two."""
-    day = use.last_dosed(c.today) or use.episode.end
     total = Decimal(0)
-    for s in use.found:
-        if not s.first <= day <= s.last:
-            continue
-        form = s.supplies[-1].medication.form
-        limits = {maximum(s.part.ingredient.key, form=form, age=age) for age in set(c.ages or (None,))}
+    for key, mg in present_doses(c, use).items():
+        latest = max(
+            (s for s in use.episode.stretches if s.part.ingredient.key == key), key=lambda s: (s.last, s.first)
+        )
+        form = latest.supplies[-1].medication.form
+        limits = {maximum(key, form=form, age=age) for age in set(c.ages or (None,))}
         limit = limits.pop() if len(limits) == 1 else None
-        if limit is None or s.high is None:
+        if limit is None or mg is None:
             return None
-        total += s.high * 100 / limit.value
+        total += mg * 100 / limit.value
     return total
 
 
