@@ -12,7 +12,7 @@ from cds.drugs.dose import daily_mg
 from cds.drugs.model import DrugPart
 from cds.facts.context import Context, fact
 from cds.facts.orders import judged
-from cds.facts.sedatives import ClassUse, Doses, equivalents, present_doses
+from cds.facts.sedatives import ClassUse, Doses, equivalents, is_in_use, present_doses
 from cds.model import Fact, Scalar
 
 _WINDOW = 14  # days: ASAM 2025, "should typically not exceed 25 % every 2 weeks"
@@ -90,9 +90,9 @@ def dose_fall(c: Context, use: ClassUse, risk: Mapping[str, Scalar | int | Decim
 def _change(c: Context, use: ClassUse, key: str, drafts: tuple[tuple[Order, DrugPart], ...]) -> _Change | None:
     """How the call changes one drug: by stopping or replacing its orders, or, where none is in force, by a draft of
     the same drug. A draft beside an order in force is an addition (1.11: an unlinked lower dose is a new order)."""
-    orders = [o for o in c.history.of_ingredient(key) if not c.history.is_stale(o) and not c.history.denied(o)]
+    orders = c.history.of_ingredient(key)
     ended = [o for o in orders if o.ended_by_call]
-    left = tuple(o for o in orders if o.open)
+    left = tuple(o for o in orders if is_in_use(c, o, use.group))
     part = next(s.part for s in reversed(use.found) if s.part.ingredient.key == key)
     if ended:
         return _Change(min(_stops_on(c, o) for o in ended), left, part)

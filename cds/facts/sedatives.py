@@ -105,6 +105,16 @@ def has_class(medication: Medication, group: str) -> bool:
     )
 
 
+def is_in_use(c: Context, order: Order, group: str) -> bool:
+    """An order in force whose supply reaches today, or ended within the grace; what waits to be collected is none."""
+    since = c.today - int(c.p[_GRACE[group]])
+    return order.open and any(
+        order.ref in {*s.refs, s.request} and s.source != "refills" and s.end >= since
+        for part in parts_of(order.medication, group)
+        for s in c.supply.get(part.ingredient.key, ())
+    )
+
+
 def present_doses(c: Context, use: ClassUse) -> dict[str, Decimal | None]:
     """mg a day of each drug in use at the end of the course (today, where it goes on), high end.
 

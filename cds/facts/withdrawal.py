@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from cds.chart.model import Order, Visit
 from cds.dates import Day
-from cds.drugs.dose import is_decreasing_to_end
+from cds.drugs.dose import is_decreasing_to_end, last_day
 from cds.drugs.dose_tables import maximum
 from cds.facts.context import Context, fact
 from cds.facts.falls import dose_fall
@@ -26,6 +26,7 @@ from cds.facts.sedatives import (
     current_order,
     current_use,
     has_class,
+    is_in_use,
     present_doses,
     seizure_risk,
     single_equivalent,
@@ -39,6 +40,12 @@ _LONGEST_RUN_OUT = 60  # days without: older than any site lets a run-out speak
 # HL7 discharge-disposition: to another facility, and against advice (B-03). Rehabilitation, nursing and psychiatric
 # units are not taken as "other facility": they work from the very list that lacks the drug.
 _DISPOSITIONS = {"home": "home", "other-hcf": "other-facility", "aadvice": "against-advice"}
+
+_ENDINGS = {
+    "stopped": "this call stops its last order",
+    "omitted": "it was taken at home, and the discharge list does not name it",
+    "not-ordered": "it was taken at home, and no benzodiazepine is ordered in this stay",
+}
 
 
 def facts(c: Context) -> Iterator[Fact]:
@@ -104,9 +111,9 @@ def _at_signing(c: Context) -> Iterator[Fact]:
         stopped = [o for o in c.chart.orders if _is_stopped(c, o, group)]
         if stopped and not _goes_on(c, use, stopped, stay):
             yield _stop(c, use, "stopped", [o.ref for o in stopped], taper=_tapered(c, use), stay=None)
-        elif group == "BZD" and stay is not None and not stopped:
-            yield from _not_ordered(c, use, stay)
-        if group == "BZD":
+        elif group == "BZD":
+            if stay is not None and not stopped:
+                yield from _not_ordered(c, use, stay)
             yield from dose_fall(c, use, _risk(c, use))
 
 
@@ -130,18 +137,15 @@ def _goes_on(c: Context, use: ClassUse, stopped: Sequence[Order], stay: Visit | 
             return True
     if stay is not None:
         return False
-    ended = {o.ref for o in stopped}
+    if any(o.role == "chart" and has_class(o.medication, group) and is_in_use(c, o, group) for o in c.chart.orders):
+        return True
+    # Without an order of its own, what is left of a stopped drug is not taken any more.
     drugs = {p.ingredient.key for o in stopped for p in o.medication.parts}
-    for key, rows in c.supply.items():
-        for s in rows:
-            if s.part.ingredient.class_group != group or ended & {*s.refs, s.request}:
-                continue
-            orders = [c.orders[ref] for ref in s.refs if ref in c.orders]
-            # Without an order of its own, what is left of a stopped drug is not taken any more.
-            in_use = any(o.open for o in orders) if orders else key not in drugs
-            if in_use and s.end >= (c.today - c.grace(s.part.ingredient) if orders else c.today):
-                return True
-    return False
+    return any(
+        s.part.ingredient.class_group == group and s.request is None and s.end >= c.today and key not in drugs
+        for key, rows in c.supply.items()
+        for s in rows
+    )
 
 
 def _of_stay(order: Order, stay: Visit) -> bool:
@@ -150,13 +154,18 @@ def _of_stay(order: Order, stay: Visit) -> bool:
 
 
 def _tapered(c: Context, use: ClassUse) -> bool:
-    """A taper was ordered, and its last step has been reached."""
-    for o in c.chart.orders:
-        if o.role == "chart" and has_class(o.medication, use.group) and is_decreasing_to_end(o.steps):
-            starts = [s.start for s in o.steps if s.start is not None]
-            if starts and max(starts) <= c.today and (o.start or c.today) <= use.episode.end:
-                return True
-    return False
+    """The latest order of the class is a taper whose last step has been reached, and the course ends with it."""
+    orders = [
+        o for o in c.chart.orders if o.role == "chart" and o.start is not None and has_class(o.medication, use.group)
+    ]
+    if not orders:
+        return False
+    latest = max(orders, key=lambda o: (o.start or 0, o.ref))
+    starts = [s.start for s in latest.steps if s.start is not None]
+    last = last_day(latest.steps)
+    reached = bool(starts) and max(starts) <= c.today
+    ends_with_it = last is not None and last >= use.episode.end - c.grace(use.latest.part.ingredient)
+    return is_decreasing_to_end(latest.steps) and reached and ends_with_it
 
 
 def _stop(c: Context, use: ClassUse, how: str, refs: Sequence[str], *, taper: bool | None, stay: Visit | None) -> Fact:
@@ -168,6 +177,7 @@ def _stop(c: Context, use: ClassUse, how: str, refs: Sequence[str], *, taper: bo
         f"class_stop:{use.group}:{how}",
         [*refs, *use.episode.refs],
         how=how,
+        ending=_ENDINGS[how],
         taper_ordered=taper,
         disposition=disposition,
         **_risk(c, use),
@@ -220,7 +230,7 @@ def _run_out(c: Context) -> Iterator[Fact]:
     use = uses[-1]
     days = gap(use.episode.end, c.today, c.stays) + 1
     if not 1 <= days <= _LONGEST_RUN_OUT or any(
-        s.first >= c.today and has_class(s.supplies[-1].medication, "BZD") for s in use.found
+        s.first >= c.today and any(x.source != "refills" for x in s.supplies) for s in use.found
     ):
         return
     later = any(has_class(f.medication, "BZD") and f.start > use.episode.end for f in c.chart.fills)
