@@ -24,7 +24,6 @@ class _Change:
 
     day: Day
     orders: tuple[Order, ...]
-    part: DrugPart
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +46,9 @@ class _Plan:
                 _add(total, key, mg)
             else:
                 for order in change.orders:
-                    _add(total, key, daily_mg(order.steps, change.part, day, high=True))
+                    for part in order.medication.parts:
+                        if part.ingredient.key == key:
+                            _add(total, key, daily_mg(order.steps, part, day, high=True))
         for order, part in self.drafts:
             if _runs(order, day, self.c.today):
                 _add(total, part.ingredient.key, daily_mg(order.steps, part, day, high=True))
@@ -93,12 +94,11 @@ def _change(c: Context, use: ClassUse, key: str, drafts: tuple[tuple[Order, Drug
     orders = c.history.of_ingredient(key)
     ended = [o for o in orders if o.ended_by_call]
     left = tuple(o for o in orders if is_in_use(c, o, use.group))
-    part = next(s.part for s in reversed(use.found) if s.part.ingredient.key == key)
     if ended:
-        return _Change(min(_stops_on(c, o) for o in ended), left, part)
+        return _Change(min(_stops_on(c, o) for o in ended), left)
     own = [o for o, p in drafts if p.ingredient.key == key]
     if own and not left:
-        return _Change(min(_start(o, c.today) for o in own), (), part)
+        return _Change(min(_start(o, c.today) for o in own), ())
     return None
 
 
@@ -139,8 +139,10 @@ def _largest(plan: _Plan) -> tuple[Day, Decimal | None]:
             if mg >= now.get(column, Decimal(0)):
                 continue
             before = [e[column] for y in range(day - _WINDOW, day) if (e := equivalents(plan.doses(y)))]
-            highest = max([*before, now.get(column, Decimal(0))])
-            fall = (highest - mg) * 100 / highest
+            if day - _WINDOW < plan.c.today:
+                before.append(now.get(column, Decimal(0)))  # a drug whose refill is late is in use all the same
+            highest = max(before, default=mg)
+            fall = (highest - mg) * 100 / highest if highest else Decimal(0)
             if found[1] is None or fall > found[1]:
                 found = day, fall
     return found
