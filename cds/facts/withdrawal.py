@@ -33,10 +33,12 @@ from cds.facts.sedatives import (
     usual_and_recent,
     withdrawal_history,
 )
+from cds.facts.supply import Supply
 from cds.model import Fact, Scalar
 
 Fields: TypeAlias = Mapping[str, Scalar | int | Decimal | None]
 _LONGEST_RUN_OUT = 60  # days without: older than any site lets a run-out speak
+_LONGEST_STAY = 30  # days: whoever has been without for so long on the ward is through the withdrawal
 # HL7 discharge-disposition: to another facility, and against advice (B-03). Rehabilitation, nursing and psychiatric
 # units are not taken as "other facility": they work from the very list that lacks the drug.
 _DISPOSITIONS = {"home": "home", "other-hcf": "other-facility", "aadvice": "against-advice"}
@@ -87,10 +89,8 @@ def _percent_of_maximum(c: Context, use: ClassUse) -> Decimal | None:
     """Σ(dose ÷ maximum) in % (1.6); None without a maximum, or where a partial birth date leaves two."""
     total = Decimal(0)
     for key, mg in present_doses(c, use).items():
-        latest = max(
-            (s for s in use.episode.stretches if s.part.ingredient.key == key), key=lambda s: (s.last, s.first)
-        )
-        form = latest.supplies[-1].medication.form
+        of_drug = [s for s in use.found if s.part.ingredient.key == key and s.first <= c.today]
+        form = max(of_drug, key=lambda s: (s.last, s.first)).supplies[-1].medication.form
         limits = {maximum(key, form=form, age=age) for age in set(c.ages or (None,))}
         limit = limits.pop() if len(limits) == 1 else None
         if limit is None or mg is None:
@@ -149,8 +149,11 @@ def _goes_on(c: Context, use: ClassUse, stopped: Sequence[Order], stay: Visit | 
 
 
 def _of_stay(order: Order, stay: Visit) -> bool:
+    """Ordered on or since admission; a ward's order also on the day before (in the emergency department)."""
     began = order.start if order.start is not None else order.authored
-    return order.setting == "inpatient" or (began is not None and began >= stay.start)
+    if began is None:
+        return order.setting == "inpatient"
+    return began >= stay.start - (1 if order.setting == "inpatient" else 0)
 
 
 def _tapered(c: Context, use: ClassUse) -> bool:
@@ -186,7 +189,7 @@ def _stop(c: Context, use: ClassUse, how: str, refs: Sequence[str], *, taper: bo
 
 def _not_ordered(c: Context, use: ClassUse, stay: Visit) -> Iterator[Fact]:
     """A home drug that nobody ordered in the stay by the day after admission (B-03 hooks, row 15)."""
-    if c.today < stay.start + 1 or not _taken_at(c, use, stay.start):
+    if not 1 <= c.today - stay.start <= _LONGEST_STAY or not _taken_at(c, use, stay.start):
         return
     ordered = any(
         has_class(o.medication, use.group) and (o.role == "draft" or _of_stay(o, stay)) and o.progress != "cancelled"
@@ -198,12 +201,25 @@ def _not_ordered(c: Context, use: ClassUse, stay: Visit) -> Iterator[Fact]:
 
 
 def _taken_at(c: Context, use: ClassUse, admission: Day) -> bool:
-    """The home list (10.4): something other than the ward's own doses reached the day of admission."""
+    """The home list (10.4): something other than the ward's own doses was in use on the day of admission."""
     return any(
-        s.source != "administration" and s.start < admission and gap(s.end, admission, ()) <= c.grace(s.part.ingredient)
+        s.source != "administration"
+        and s.start < admission
+        and gap(s.end, admission, ()) <= c.grace(s.part.ingredient)
+        and not _stopped_before(c, s, admission)
         for rows in c.supply.values()
         for s in rows
         if s.part.ingredient.class_group == use.group
+    )
+
+
+def _stopped_before(c: Context, supply: Supply, day: Day) -> bool:
+    order = c.orders.get(supply.request or "")
+    return (
+        order is not None
+        and order.progress in {"stopped", "cancelled"}
+        and not order.ended_by_call
+        and (order.end if order.end is not None else c.today) < day
     )
 
 

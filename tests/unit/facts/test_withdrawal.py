@@ -109,6 +109,29 @@ def test_on_the_day_of_admission_nothing_has_been_left_out_yet() -> None:
     assert stop(ORDER, FILL, yesterday, draft)["how"] == "not-ordered"
 
 
+def test_what_was_stopped_before_admission_is_no_home_drug() -> None:
+    stopped = "order o: {drug: diazepam 10, authored: -60d, take: 2, status: stopped, updated: -8d}"
+    assert stops(stopped, FILL, STAY, LIST, hook=DISCHARGE) == []
+    at_admission = "order o: {drug: diazepam 10, authored: -60d, take: 2, status: stopped, updated: -5d}"
+    assert stop(at_admission, FILL, STAY, LIST, hook=DISCHARGE)["how"] == "omitted"
+
+
+def test_an_order_of_an_earlier_stay_is_none_of_this_one() -> None:
+    old = "order w: {drug: lorazepam 1, authored: -300d, take: 1, category: inpatient}"
+    yesterday = "visit stay: {this: true, class: IMP, status: in-progress, date: -1d}"
+    draft = "draft d: {drug: sertraline 50, take: 1, category: inpatient}"
+    assert stop(ORDER, FILL, old, yesterday, draft)["how"] == "not-ordered"
+    of_this_stay = "order w: {drug: lorazepam 1, authored: -1d, take: 1, category: inpatient}"
+    assert stops(ORDER, FILL, of_this_stay, yesterday, draft) == []
+
+
+def test_a_drug_that_began_today_does_not_upset_the_maximum_dose() -> None:
+    order = "order o: {drug: zolpidem 10, authored: -60d, take: 1}"
+    fill = "fills f: {drug: zolpidem 10, take: 1, from: -60d, days_supply: 60d, order: o}"
+    today = "fills g: {drug: zolpidem 10, take: 2, from: +0d, days_supply: 30d, order: o}"
+    assert stop("patient: {age: 45}", order, fill, today, STOP)["percent_of_maximum"] == 200
+
+
 def test_a_dose_given_on_the_ward_shows_that_it_was_ordered() -> None:
     ward = given("effectiveDateTime: '@-1d'", "197589")
     yesterday = "visit stay: {this: true, class: IMP, status: in-progress, date: -1d}"
