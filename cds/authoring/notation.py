@@ -263,6 +263,8 @@ def _fills(w: Writer, ident: str, body: Body) -> None:
             "whenHandedOver": w.shifted(body["from"], n * step),
             "daysSupply": {"value": length, "unit": "d", "system": UCUM, "code": "d"},
         }
+        if "quantity" in body:
+            resource["quantity"] = {"value": float(body["quantity"]), "unit": unit}
         if dosage := _dosage(w, body, unit):
             resource["dosageInstruction"] = dosage
         if "order" in body:

@@ -120,6 +120,7 @@ class Visit:
 
     prescriber: somebody who may prescribe took part. mental_health: specialty, place or diagnosis is of mental health.
     principal: kind of the principal diagnosis; destination: where the patient went; both of stays and emergency visits.
+    disposition: where the patient went from it, as a code of HL7's discharge-disposition ("home", "other-hcf").
     """
 
     ref: str
@@ -131,6 +132,7 @@ class Visit:
     mental_health: bool | None = None
     principal: Literal["mental-disorder", "self-harm", "other"] | None = None
     destination: Literal["home", "facility", "hospice", "died"] | None = None
+    disposition: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

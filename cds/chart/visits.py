@@ -21,6 +21,7 @@ _GOING_ON_INPATIENT = frozenset({"in-progress", "arrived", "triaged", "onleave"}
 _NOT_CLINICIANS = ("RelatedPerson", "Patient", "Device")
 _NEVER_CONTACTS = frozenset({"refill", "laboratory", "portal"})
 _REVIEW = ("urn:psychmed:task", "risk-benefit-review")
+_DISPOSITIONS = "http://terminology.hl7.org/CodeSystem/discharge-disposition"
 _MONTH = 7  # letters of "2026-03"
 
 
@@ -39,7 +40,7 @@ def visit(b: Builder, e: r.Encounter) -> Visit | None:
     end = None if going_on else b.day(e.period.end if e.period else None, end=True)
     end = end if going_on or (end is not None and end > start) else start
     if kind == "other":
-        return Visit(b.ref(e), kind, start, end, going_on)
+        return Visit(b.ref(e), kind, start, end, going_on, disposition=_disposition(e))
     says = care.of_visit(b, e)
     stay = kind in {"inpatient", "emergency"}
     return Visit(
@@ -48,11 +49,18 @@ def visit(b: Builder, e: r.Encounter) -> Visit | None:
         start=start,
         end=end,
         in_progress=going_on,
+        disposition=_disposition(e),
         prescriber=says.prescriber,
         mental_health=says.mental_health,
         principal=care.principal(b, e) if stay else None,
         destination=care.destination(e) if stay else None,
     )
+
+
+def _disposition(e: r.Encounter) -> str | None:
+    """Where the patient goes from the encounter, by HL7's code; other code systems are not read."""
+    to = e.hospitalization.discharge_disposition if e.hospitalization else None
+    return next((c.code for c in to.coding if c.system == _DISPOSITIONS and c.code), None) if to else None
 
 
 def _day_seen(b: Builder, text: str | None) -> Day | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
 
-from cds.chart.model import Chart, Order
+from cds.chart.model import Chart, Fill, Order
 from cds.dates import Day, age_range
 from cds.drugs.model import DrugPart, Ingredient
 from cds.facts.exposure import Episode, Stretch, episodes, stretches
@@ -68,6 +68,10 @@ class Context:
     @cached_property
     def orders(self) -> dict[str, Order]:
         return {o.ref: o for o in self.chart.orders}
+
+    @cached_property
+    def fills(self) -> dict[str, Fill]:
+        return {f.ref: f for f in self.chart.fills}
 
     @cached_property
     def history(self) -> History:

@@ -11,6 +11,7 @@ from cds.chart.model import Chart
 from cds.facts import (
     antipsychotics,
     augmentations,
+    continuous_use,
     early_ends,
     follow_up,
     memory,
@@ -19,6 +20,7 @@ from cds.facts import (
     patient,
     safety,
     trials,
+    withdrawal,
 )
 from cds.facts.context import Context
 from cds.model import Fact, Hook
@@ -36,6 +38,8 @@ _MODULES: tuple[tuple[ModuleType, frozenset[str]], ...] = (
     (augmentations, frozenset({"augmentation"})),
     (antipsychotics, frozenset({"antipsychotic_switch", "antipsychotic_record"})),
     (early_ends, frozenset({"early_end", "antidepressant_use"})),
+    (continuous_use, frozenset({"continuous_use", "sedative_renewal", "review", "short_courses", "prescribers"})),
+    (withdrawal, frozenset({"class_stop", "dose_fall", "run_out"})),
 )
 
 

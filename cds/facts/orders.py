@@ -11,6 +11,7 @@ from cds.drugs.dose import administrations, daily_mg
 from cds.drugs.dose_tables import diazepam_equivalents
 from cds.drugs.model import DrugPart
 from cds.facts.context import Context, fact
+from cds.facts.sedatives import also_recorded
 from cds.model import Fact
 
 HABIT_FORMING = frozenset({"BZD", "ZDRUG"})
@@ -57,6 +58,7 @@ def facts(c: Context) -> Iterator[Fact]:
             diazepam_equivalent=_equivalent(part, high),
             started_in_stay=_started_in_stay(c, order),
             has_end=order.end is not None or auth is not None,
+            also_recorded=also_recorded(c) if part.ingredient.class_group in HABIT_FORMING else None,
         )
         if prn:
             yield from _as_needed(order, ref, auth)
