@@ -36,6 +36,9 @@ from cds.model import Hook
 # 1.8: a refuted condition is none; a provisional one neither suppresses nor escalates.
 _CLOSED_VERIFICATION = frozenset({"refuted", "entered-in-error", "provisional", "differential"})
 _OPEN_STATUS = frozenset({"active", "recurrence", "relapse"})
+# Interpretations of HL7 ObservationInterpretation that speak of a reference range.
+_HIGH_FLAGS = frozenset({"H", "HH", "HU", "HX"})
+_FLAGS = _HIGH_FLAGS | {"N", "L", "LL", "LU", "LX"}
 _Record = TypeVar("_Record", bound=r.Record)
 _Row = TypeVar("_Row", Order, Fill, Statement, Administration, Visit, Care, Booking, Diagnosis, Result, Intolerance)
 
@@ -184,7 +187,20 @@ def _results(b: Builder, o: r.Observation) -> Iterator[Result]:
         name = result_name(part.code)
         value = part.value_quantity.value if part.value_quantity else part.value_integer
         if name and value is not None:
-            yield Result(b.ref(o), name, Decimal(value), day)
+            yield Result(b.ref(o), name, Decimal(value), day, _high(o, Decimal(value)) if part is o else None)
+
+
+def _high(o: r.Observation, value: Decimal) -> bool | None:
+    """The laboratory's own flag, else its own reference range; a component has neither here."""
+    flags = {c.code for concept in o.interpretation for c in concept.coding if c.code}
+    if flags & _FLAGS:
+        return bool(flags & _HIGH_FLAGS)
+    # Of several ranges (by sex, by age) it is not known which is the patient's.
+    limit = o.reference_range[0].high if len(o.reference_range) == 1 else None
+    if limit is None or limit.value is None or o.value_quantity is None:
+        return None
+    same_unit = (limit.code or limit.unit) in {None, o.value_quantity.code, o.value_quantity.unit}
+    return value > Decimal(limit.value) if same_unit else None
 
 
 def _allergy(b: Builder, a: r.AllergyIntolerance) -> Iterator[Intolerance]:

@@ -29,6 +29,7 @@ class Order:
     when neither can be had. quantity_unit: None for a quantity that counts neither pieces nor mL.
     ended_by_call: a stop of the same call, or a draft of the call that names this order as its prior one.
     replaced_by: the order, charted or draft, that names this one as its prior one.
+    valid_from: start of the validity period ("do not fill until"), which a draft's start does not take in (10.5).
     """
 
     ref: str
@@ -54,6 +55,7 @@ class Order:
     last_updated: Day | None
     ended_by_call: bool = False
     replaced_by: str | None = None
+    valid_from: Day | None = None
 
     @property
     def authorised_days(self) -> int | None:
@@ -68,7 +70,11 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Fill:
-    """A MedicationDispense that reached the patient. request: the order that it names, if any."""
+    """A MedicationDispense that reached the patient.
+
+    request: the order that it names, if any. prescription: the number of a prescription that is named without its
+    order; pharmacy: who handed it over, by reference. The two tell prescriptions apart where no order is named (10.21).
+    """
 
     ref: str
     medication: Medication
@@ -79,6 +85,8 @@ class Fill:
     setting: Setting = "outpatient"
     quantity: Decimal | None = None
     quantity_unit: CountedIn | None = None
+    prescription: str | None = None
+    pharmacy: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,12 +162,16 @@ class Diagnosis:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A scored scale or laboratory value: `name` as in the observation table ("phq9", "phq9-item9", "cssrs")."""
+    """A scored scale or laboratory value: `name` as in the observation table ("phq9", "phq9-item9", "cssrs").
+
+    high: above the reference range, as the laboratory flagged it or by the range it stated; None: neither is there.
+    """
 
     ref: str
     name: str
     value: Decimal
     day: Day
+    high: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import ModuleType
 
 from cds.chart.model import Chart
-from cds.facts import follow_up, orders, pairs, patient, trials
+from cds.facts import dispensing, duplicates, follow_up, orders, pairs, patient, together, trials
 from cds.facts.context import Context
 from cds.model import Fact, Hook
 
@@ -20,6 +20,9 @@ _MODULES: tuple[tuple[ModuleType, frozenset[str]], ...] = (
     (pairs, frozenset({"pair", "planned_end", "overlap"})),
     (trials, frozenset({"trial", "stop_reason", "switch"})),
     (follow_up, frozenset({"treatment_start", "contact", "emergency_visit", "booking"})),
+    (duplicates, frozenset({"duplicate"})),
+    (dispensing, frozenset({"double_supply"})),
+    (together, frozenset({"drugs_together", "drugs_planned", "hospital_antipsychotic"})),
 )
 
 
