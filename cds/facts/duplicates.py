@@ -281,7 +281,7 @@ def _requesters_differ(new: frozenset[str | None], old: frozenset[str | None]) -
 
 def _last_two(reference: str) -> str:
     """`Practitioner/1`, also of an absolute address."""
-    return "/".join(reference.split("/_history/")[0].split("/")[-2:])
+    return "/".join(reference.split("/_history/", maxsplit=1)[0].split("/")[-2:])
 
 
 def _reported(c: Context, moiety: str) -> bool:

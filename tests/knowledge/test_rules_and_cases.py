@@ -43,10 +43,12 @@ def outcomes_expected(row: str) -> int:
 
 def test_the_shipped_rules_compile() -> None:
     assert PROBLEMS == []
-    assert [r.spec for r in RULES.rules] == ["A-02", "B-01", "C-01", "D-01"]
+    assert [r.spec for r in RULES.rules] == ["A-01", "A-02", "A-03", "A-04", "B-01", "C-01", "D-01"]
 
 
-@pytest.mark.parametrize(("spec", "rows"), [("A-02", 13), ("B-01", 13), ("C-01", 13), ("D-01", 16)])
+@pytest.mark.parametrize(
+    ("spec", "rows"), [("A-01", 13), ("A-02", 13), ("A-03", 11), ("A-04", 8), ("B-01", 13), ("C-01", 13), ("D-01", 16)]
+)
 def test_the_tables_of_the_specification_are_read_whole(spec: str, rows: int) -> None:
     assert len(rows_of(spec)) == rows
 
