@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from cds.chart.build import ChartInput, build_chart
-from cds.chart.model import Chart
+from cds.chart.model import Chart, Memory
 from cds.decide import Decision, decide, not_decided, unknown_finder, with_unread_drafts
+from cds.drugs.model import Ingredient
 from cds.drugs.overlay import read_overlays
 from cds.drugs.release import site_drug_table
 from cds.drugs.resolver import Resolver
 from cds.drugs.table import drug_table
+from cds.education import topics_for
 from cds.engine import compile_engine, default_engine
 from cds.engine.checks import check_specs
 from cds.errors import EngineError, HookRequestError, RuleError
 from cds.facts.derive import Derived, derive
 from cds.fhir.reading import Reading, SearchState
 from cds.findings import Evaluation, Finding, NotEvaluated, Source
+from cds.memory import MemoryPort
 from cds.model import Fact, Hook, Match
 from cds.needs import looked_at, not_identified
 from cds.policy import apply_policy
@@ -38,7 +41,8 @@ class HookCall:
 
     searches: state of the search by FHIR type; a type that nobody looked for is missing.
     draft_refs: drafts of the call in its order. selected: the drafts that order-select is about. stops: orders it ends.
-    unread_drafts: drafts of the call that could not be read.
+    unread_drafts: drafts of the call that could not be read. memory: what the client says was shown or answered before.
+    families: starts of the specification ids of the rules that are asked; None for all.
     """
 
     hook: Hook
@@ -51,17 +55,21 @@ class HookCall:
     selected: frozenset[str] | None = None
     stops: tuple[str, ...] = ()
     unread_drafts: int = 0
+    families: tuple[str, ...] | None = None
+    memory: tuple[Memory, ...] = ()
 
 
+_MOST_PAGES = 3
 MOST_ORDERS = 100  # orders judged in one call; each is compared with each, and nobody signs more at once
 
 
 class Evaluator:
     """Rules, engine and drug table, loaded once; `evaluate` is called for each question."""
 
-    def __init__(self, settings: Settings, *, every_branch: bool = False) -> None:
+    def __init__(self, settings: Settings, *, every_branch: bool = False, memory: MemoryPort | None = None) -> None:
         """Load the rules. A rule that does not compile is left out and listed in `problems`.
 
+        memory: where shown cards are remembered; None for a service that is stateless.
         every_branch: silent rules and branches count as active: for tests of the logic, never for a service.
         """
         site = {
@@ -81,6 +89,7 @@ class Evaluator:
             self.rules = replace(self.rules, rules=signed)
         self.rules_version = self.rules.version
         self._every_branch = every_branch
+        self._memory = memory
         self.engine_name = default_engine() if settings.engine == "auto" else settings.engine
         self.engine = compile_engine(self.rules.specs, self.engine_name, deadline_s=settings.engine_deadline_ms / 1000)
         drugs = settings.drugs
@@ -110,9 +119,17 @@ class Evaluator:
         """The chart as it is known on `today`."""
         judged = call.draft_refs if call.selected is None else tuple(r for r in call.draft_refs if r in call.selected)
         aside = frozenset(call.draft_refs).difference(judged)
-        source = ChartInput(call.hook, call.reading, call.searches, judged, aside, call.stops, call.encounter)
+        recalled = tuple(self._memory.recall(call.patient_id)) if self._memory is not None else ()
+        source = ChartInput(
+            call.hook, call.reading, call.searches, judged, aside, call.stops, call.encounter, (*call.memory, *recalled)
+        )  # fmt: skip
         bare = self.settings.drugs.bare_counts
         return build_chart(source, today=today, tz=self.tz, resolver=self.resolver, bare_counts=bare)
+
+    def last_record(self, call: HookCall, *, before: dt.date) -> dt.date:
+        """The last day up to `before` on which anything was recorded in the chart; `before` for one without dates."""
+        latest = self.chart(call, today=before).latest
+        return before if latest is None else dt.date.fromordinal(latest)
 
     def facts(self, chart: Chart, hook: Hook) -> Derived:
         """Facts of the chart, and the kinds that could not be derived."""
@@ -133,19 +150,20 @@ class Evaluator:
         sent nor read.
         """
         chart = self.chart(call, today=today)
+        rules = self.rules if call.families is None else self.rules.of(call.families)
         if sum(order.role != "chart" for order in chart.orders) > MOST_ORDERS:
-            verdict = not_decided(self.rules, call.hook, f"more than {MOST_ORDERS} orders in one call")
+            verdict = not_decided(rules, call.hook, f"more than {MOST_ORDERS} orders in one call")
         else:
             derived = self.facts(chart, call.hook)
             matches = self._matches(derived)
-            verdict = decide(self.rules, matches, derived, chart, call.hook, finder=self._finder)
+            verdict = decide(rules, matches, derived, chart, call.hook, finder=self._finder)
         if call.unread_drafts:
             verdict = with_unread_drafts(verdict, call.unread_drafts)
         if not verdict.evaluated and _nothing_known(call):
             raise HookRequestError(412, "neither the patient nor the medications were sent, and they could not be read")
         findings: list[Finding] = []
         unwritten: list[NotEvaluated] = []
-        words = _Words(chart, Known.of(chart), not_identified(chart), {}) if verdict.decisions else None
+        words = _Words(chart, Known.of(chart), not_identified(chart)) if verdict.decisions else None
         for decision in verdict.decisions:
             try:
                 assert words is not None
@@ -154,14 +172,17 @@ class Evaluator:
                 # One rule's text costs only itself; the type alone, for a message could carry a value of the chart.
                 _log.error("finding of %s could not be written: %s", decision.rule.id, type(error).__name__)
                 unwritten.append(NotEvaluated(decision.rule.spec, "internal: card"))
+        disposed = apply_policy(
+            findings, budget=self.settings.card_budgets.for_hook(call.hook), rank=self._rank, drafts=call.draft_refs
+        )
+        if self._memory is not None and call.hook != "batch":
+            self._memory.remember(call.patient_id, _shown(disposed, chart))
         return Evaluation(
             hook=call.hook,
             today=today,
             rules_version=self.rules_version,
             engine=self.engine_name,
-            findings=apply_policy(
-                findings, budget=self.settings.card_budgets.for_hook(call.hook), rank=self._rank, drafts=call.draft_refs
-            ),
+            findings=disposed,
             evaluated=verdict.evaluated,
             not_evaluated=tuple(dict.fromkeys((*verdict.not_evaluated, *unwritten))),
             ignored_resources=_ignored(call.reading),
@@ -195,6 +216,8 @@ class Evaluator:
             missing=missing,
             disposition="silent" if d.silent and not self._every_branch else "shown",
             subject=(subject.ref if isinstance(subject, Fact) else "",),
+            about=_about(subject) if isinstance(subject, Fact) else "",
+            education=words.education(evidence),
         )
 
 
@@ -205,7 +228,18 @@ class _Words:
     chart: Chart
     known: Known
     not_identified: tuple[str, ...]
-    seen: dict[tuple[str, ...], tuple[str, ...]]
+    seen: dict[tuple[str, ...], tuple[str, ...]] = field(default_factory=dict)
+    ingredients: dict[str, list[Ingredient]] = field(default_factory=dict)
+
+    def education(self, evidence: Sequence[str]) -> tuple[str, ...]:
+        """Pages on the drugs that a finding rests on, three at most."""
+        if not self.ingredients:
+            chart = self.chart
+            drugs = [(o.ref, o.medication) for o in chart.orders]
+            drugs += [(f.ref, f.medication) for f in chart.fills] + [(s.ref, s.medication) for s in chart.statements]
+            for ref, medication in drugs:
+                self.ingredients[ref] = [part.ingredient for part in medication.parts]
+        return topics_for(i for ref in evidence for i in self.ingredients.get(ref, ()))[:_MOST_PAGES]
 
     def looked_at(self, needs: tuple[str, ...]) -> tuple[str, ...]:
         if needs not in self.seen:
@@ -218,6 +252,16 @@ def _nothing_known(call: HookCall) -> bool:
     has_patient = bool(records.get("Patient")) or call.searches.get("Patient") == "complete"
     medications = ("MedicationRequest", "MedicationDispense", "MedicationStatement", "MedicationAdministration")
     return not has_patient and not any(records.get(t) or call.searches.get(t) == "complete" for t in medications)
+
+
+def _about(subject: Fact) -> str:
+    """What a finding is about, so that it can be recognised another day: the class, else the drug."""
+    fields = subject.fields
+    return next((str(fields[name]) for name in ("class_group", "ingredient", "moiety") if name in fields), "")
+
+
+def _shown(findings: Sequence[Finding], chart: Chart) -> list[Memory]:
+    return [Memory(f.spec, f.about, "shown", None, chart.today) for f in findings if f.disposition == "shown"]
 
 
 def _ignored(reading: Reading) -> dict[str, int]:

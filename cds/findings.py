@@ -57,6 +57,8 @@ class Finding:
     missing: what could not be read or identified, in words for the clinician.
     evidence: references of the resources it rests on. absorbed: spec ids of findings this one stands for.
     subject: the binding refs that make two findings of one rule different; part of the sort order, never shown.
+    about: class or drug it is about; with `spec` it recognises the same finding on another day.
+    education: ids of the pages for the patient (`cds.education`).
     """
 
     spec: str
@@ -76,6 +78,8 @@ class Finding:
     absorbed: tuple[str, ...] = ()
     disposition: Disposition = "shown"
     subject: tuple[str, ...] = ()
+    about: str = ""
+    education: tuple[str, ...] = ()
 
     def canonical(self) -> dict[str, Any]:
         """The finding as it stands in `findings` of a response, an audit and a test: no uuid, no time."""

@@ -104,6 +104,9 @@ class Settings(BaseSettings):
     drugs: DrugSettings = Field(default_factory=DrugSettings, description="RxNorm release, overlays, bare_counts")
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(default=(), description="browser origins that may call")
     base_url: str | None = Field(default=None, description="the address clients use, when a proxy stands in front")
+    memory: Literal["none", "process"] = Field(
+        default="none", description="process: what was shown is remembered while a worker runs, for rules that say once"
+    )
     require_sign_off: bool = Field(default=False, description="rules without a clinical sign-off run silent")
 
     @field_validator("time_zone")

@@ -15,7 +15,7 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from cds.errors import HookRequestError
@@ -24,6 +24,8 @@ from hooks.body import check_media_type, read_body
 from hooks.cards import response_json
 from hooks.clock import today_at
 from hooks.discovery import BY_ID, DISCOVERY_JSON
+from hooks.education import HEADERS, index, page
+from hooks.education import PATH as EDUCATION_PATH
 from hooks.guard import Cors, LastResort
 from hooks.outcome import JSON, outcome
 from hooks.request import read_call
@@ -61,8 +63,24 @@ class Service:
             hook_call,
             time_zone=self.settings.time_zone,
             today_pinned=self.settings.today is not None,
+            base_url=self._base_url(request),
         )
         return Response(orjson.dumps(answer), media_type=JSON)
+
+    def _base_url(self, request: Request) -> str | None:
+        """Where the client reaches us: as the site says, else our own loopback address; never what a header claims."""
+        if self.settings.base_url is not None:
+            return self.settings.base_url
+        host, port = request.scope.get("server") or ("", None)
+        return f"http://{host}:{port}" if host in {"127.0.0.1", "localhost"} and port else None
+
+    async def education(self, request: Request) -> Response:
+        """`GET /education` and `GET /education/{topic}`: pages for the patient."""
+        topic = request.path_params.get("topic")
+        html = index() if topic is None else page(topic)
+        if html is None:
+            raise HTTPException(404)
+        return HTMLResponse(html, headers=HEADERS)
 
     async def health(self, request: Request) -> Response:
         """`GET /health`: ready, and with which rules and engine."""
@@ -91,8 +109,9 @@ def build_app(settings: Settings, evaluator: Evaluator | None = None) -> Starlet
     """The application. Without an evaluator it loads the rules and the engine that the settings name."""
     if evaluator is None:
         from cds.evaluate import Evaluator as RealEvaluator
+        from cds.memory import InMemory
 
-        evaluator = RealEvaluator(settings)
+        evaluator = RealEvaluator(settings, memory=InMemory() if settings.memory == "process" else None)
     service = Service(settings, evaluator)
 
     @contextlib.asynccontextmanager
@@ -105,6 +124,8 @@ def build_app(settings: Settings, evaluator: Evaluator | None = None) -> Starlet
         routes=[
             Route("/cds-services", service.discover, methods=["GET"]),
             Route("/cds-services/{id}", service.call, methods=["POST"]),
+            Route(EDUCATION_PATH, service.education, methods=["GET"]),
+            Route(EDUCATION_PATH + "/{topic}", service.education, methods=["GET"]),
             Route("/health", service.health, methods=["GET"]),
         ],
         # Cors outermost, so that a browser can read the error of the last resort too.

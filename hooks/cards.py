@@ -10,10 +10,12 @@ import logging
 import uuid
 from typing import TYPE_CHECKING, Any
 
+from cds.education import topics
 from cds.errors import FactError
 from cds.fhir.out import OutContext, action_json
 from cds.findings import Evaluation, Finding, Suggestion
 from cds.shipped import table
+from hooks.education import PATH as EDUCATION_PATH
 
 if TYPE_CHECKING:
     from cds.evaluate import HookCall
@@ -31,11 +33,14 @@ MOST_ITEMS = 20
 
 
 def response_json(
-    evaluation: Evaluation, call: HookCall, *, time_zone: str, today_pinned: bool = False
+    evaluation: Evaluation, call: HookCall, *, time_zone: str, today_pinned: bool = False, base_url: str | None = None
 ) -> dict[str, Any]:
-    """The whole response body. Cards carry fresh uuids; `org.psychmed.evaluation` is the same for the same input."""
+    """The whole response body. Cards carry fresh uuids; `org.psychmed.evaluation` is the same for the same input.
+
+    base_url: where clients reach this service; without it cards link no pages for the patient.
+    """
     context = _out_context(evaluation.today, call, time_zone)
-    cards = [_card(finding, context) for finding in evaluation.findings if finding.disposition == "shown"]
+    cards = [_card(finding, context, base_url) for finding in evaluation.findings if finding.disposition == "shown"]
     held_back = [finding for finding in evaluation.findings if finding.disposition == "budget"]
     if held_back:
         cards.append(_further_items(held_back, evaluation.rules_version))
@@ -75,7 +80,7 @@ def _out_context(today: dt.date, call: HookCall, time_zone: str) -> OutContext:
     )
 
 
-def _card(finding: Finding, context: OutContext) -> dict[str, Any]:
+def _card(finding: Finding, context: OutContext, base_url: str | None) -> dict[str, Any]:
     source: dict[str, Any] = {
         "label": finding.source.label,
         "topic": {"system": RULE_SYSTEM, "code": finding.rule, "display": finding.title},
@@ -96,7 +101,15 @@ def _card(finding: Finding, context: OutContext) -> dict[str, Any]:
     if suggestions:
         card["suggestions"] = suggestions
         card["selectionBehavior"] = "any"
+    if base_url is not None and finding.education:
+        card["links"] = [_page(topic, base_url) for topic in finding.education]
     return card
+
+
+def _page(topic: str, base_url: str) -> dict[str, str]:
+    """A link to what the patient may be told; its address names a class of medicines and nothing else."""
+    label = f"For the patient: {topics()[topic].title}"
+    return {"label": label, "url": f"{base_url}{EDUCATION_PATH}/{topic}", "type": "absolute"}
 
 
 def _finding_extension(finding: Finding) -> dict[str, Any]:

@@ -61,6 +61,7 @@ class Writer:
         self.charted: list[Resource] = []
         self.drafts: list[Resource] = []
         self.unavailable: dict[str, str] = {}
+        self.memory: list[Resource] = []
 
     def line(self, name: str, body: Any) -> None:
         """Add one line. name: "<kind> <id>"."""
@@ -119,12 +120,13 @@ class Writer:
             }
         if hook == "order-select":
             context["selections"] = [f"{d['resourceType']}/{d['id']}" for d in self.drafts]
-        return {
+        request = {
             "hook": hook,
             "hookInstance": "00000000-0000-4000-8000-000000000000",
             "context": context,
             "prefetch": prefetch,
         }
+        return request | ({"extension": {"org.psychmed.memory": self.memory}} if self.memory else {})
 
 
 def days(text: Any) -> int:
@@ -292,6 +294,8 @@ def _patient(w: Writer, _ident: str, body: Body) -> None:
         resource["birthDate"] = dt.date(born.year - int(body["age"]), born.month, min(born.day, 28)).isoformat()
     if "birth" in body:
         resource["birthDate"] = str(body["birth"])
+    if "gender" in body:
+        resource["gender"] = str(body["gender"])
     if body.get("deceased"):
         resource["deceasedBoolean"] = True
     w.charted = [r for r in w.charted if r["resourceType"] != "Patient"]
@@ -410,6 +414,16 @@ def _allergy(w: Writer, ident: str, body: Body) -> None:
     )
 
 
+def _remembered(kind: str) -> Callable[[Writer, str, Body], None]:
+    """`shown s: {rule: B-02, key: ZDRUG, date: -100d}`; `override o: {rule, key, reason, date}`."""
+
+    def write(w: Writer, _ident: str, body: Body) -> None:
+        entry = {"spec": str(body["rule"]), "key": str(body.get("key", "")), "kind": kind, "date": w.date(body["date"])}
+        w.memory.append(entry | ({"reason": str(body["reason"])} if "reason" in body else {}))
+
+    return write
+
+
 def _raw(w: Writer, _ident: str, body: Body) -> None:
     """A FHIR resource as it stands; `@-28d` in its texts becomes a date."""
     w.charted.append(_relative_dates(w, body))
@@ -446,6 +460,8 @@ _KINDS: dict[str, Callable[[Writer, str, Any], None]] = {
     "condition": _condition,
     "result": _result,
     "allergy": _allergy,
+    "shown": _remembered("shown"),
+    "override": _remembered("override"),
     "fhir": _raw,
     "failed": _unavailable("failed"),
     "absent": _unavailable("absent"),

@@ -21,6 +21,7 @@ from cds.chart.model import (
     Diagnosis,
     Fill,
     Intolerance,
+    Memory,
     Order,
     Result,
     Statement,
@@ -49,6 +50,7 @@ class ChartInput:
 
     draft_refs: orders being judged. set_aside: drafts of the call that are not (order-select judges the selected ones);
     they are no therapy either. stops: charted orders that the same call ends. encounter: the hook's, if any.
+    memory: what earlier calls showed, and what was answered.
     """
 
     hook: Hook
@@ -58,6 +60,7 @@ class ChartInput:
     set_aside: frozenset[str] = frozenset()
     stops: tuple[str, ...] = ()
     encounter: str | None = None
+    memory: tuple[Memory, ...] = ()
 
 
 @dataclass(slots=True)
@@ -134,6 +137,7 @@ def build_chart(
         patient=source.reading.patient_id or (patient.id if patient and patient.id else ""),
         today=b.today,
         birth=patient.birth_date if patient else None,
+        sex=patient.gender if patient else None,
         deceased=bool(patient and (patient.deceased_boolean or patient.deceased_date_time)),
         orders=orders,
         fills=b.each(r.MedicationDispense, meds.fill),
@@ -157,9 +161,10 @@ def build_chart(
         unidentified=tuple(sorted(set(b.unidentified))),
         drugs=dict(b.drugs),
         unusable=tuple(b.unusable),
+        memory=tuple(m for m in source.memory if m.day <= b.today),
     )
     # Every date above has been read by now: the length of the record is known only at the end.
-    return replace(chart, earliest=min(b.dated, default=None))
+    return replace(chart, earliest=min(b.dated, default=None), latest=max(b.dated, default=None))
 
 
 def _diagnosis(b: Builder, c: r.Condition) -> Diagnosis | None:

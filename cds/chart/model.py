@@ -184,12 +184,27 @@ class Intolerance:
 
 
 @dataclass(frozen=True, slots=True)
+class Memory:
+    """What an earlier call said, or a clinician answered: a card that was shown, or overridden for a reason.
+
+    spec: "B-02". key: what the card was about (class group or ingredient). reason: code of an override reason.
+    """
+
+    spec: str
+    key: str
+    kind: Literal["shown", "override"]
+    reason: str | None
+    day: Day
+
+
+@dataclass(frozen=True, slots=True)
 class Chart:
     """Everything the rules may know of one patient on one day.
 
     searches: state of the search for each FHIR type, "absent" when nobody looked; a type that was read whole is
-    "complete". earliest: first day on which anything was recorded here; what a patient reports of earlier years (an
-    onset, a drug "since 2015") is not. drugs: how many medications were identified, and how not.
+    "complete". earliest, latest: first and last day up to today on which anything was recorded here; what a patient
+    reports of earlier years (an onset, a drug "since 2015") is not. drugs: how many medications were identified, and
+    how not. sex: as the record has it. memory: what earlier calls showed, and what was answered.
     """
 
     patient: str
@@ -214,6 +229,9 @@ class Chart:
     unidentified: tuple[str, ...] = ()
     drugs: Mapping[str, int] = field(default_factory=dict)
     unusable: tuple[BadResource, ...] = ()
+    memory: tuple[Memory, ...] = ()
+    sex: str | None = None
+    latest: Day | None = None
 
     def searched(self, resource_type: str) -> bool:
         """True when absence of this type is evidence: the search succeeded and was read to its end."""

@@ -55,7 +55,10 @@ def check(
     ],
     hook: Annotated[HookName | None, typer.Option(help="which hook to ask as (a request says it itself)")] = None,
     today: Annotated[
-        str | None, typer.Option(help="the day to ask on, as 2026-03-31; default: the current day")
+        str | None,
+        typer.Option(
+            help='the day to ask on, as 2026-03-31, or "last": of each chart its last dated record; default: now'
+        ),
     ] = None,
     settings: SettingsOption = None,
     output: FormatOption = "text",
@@ -68,9 +71,9 @@ def check(
     from hooks.clock import today_at
 
     try:
-        given = dt.date.fromisoformat(today) if today else None
+        given = dt.date.fromisoformat(today) if today and today != "last" else None
     except ValueError:
-        raise _fail(f'--today: "{today}" is not a date (write 2026-03-31)') from None
+        raise _fail(f'--today: "{today}" is not a date (write 2026-03-31, or last)') from None
     try:
         chosen = load_settings(settings)
         day = given or today_at(chosen.zone, chosen.today)
@@ -85,7 +88,8 @@ def check(
     try:
         for name, call in read_path(path, hook=hook, problems=problems):
             try:
-                evaluation = evaluator.evaluate(call, today=day)
+                asked_on = evaluator.last_record(call, before=day) if today == "last" else day
+                evaluation = evaluator.evaluate(call, today=asked_on)
             except HookRequestError as error:
                 problems.append(f"{name}: {error}")
                 continue

@@ -8,7 +8,18 @@ from dataclasses import dataclass
 from types import ModuleType
 
 from cds.chart.model import Chart
-from cds.facts import dispensing, duplicates, follow_up, orders, pairs, patient, together, trials
+from cds.facts import (
+    dispensing,
+    duplicates,
+    follow_up,
+    memory,
+    orders,
+    pairs,
+    patient,
+    safety,
+    together,
+    trials,
+)
 from cds.facts.context import Context
 from cds.model import Fact, Hook
 
@@ -19,6 +30,8 @@ _MODULES: tuple[tuple[ModuleType, frozenset[str]], ...] = (
     (orders, frozenset({"order", "as_needed"})),
     (pairs, frozenset({"pair", "planned_end", "overlap"})),
     (trials, frozenset({"trial", "stop_reason", "switch"})),
+    (memory, frozenset({"memory"})),
+    (safety, frozenset({"safety_gap"})),
     (follow_up, frozenset({"treatment_start", "contact", "emergency_visit", "booking"})),
     (duplicates, frozenset({"duplicate"})),
     (dispensing, frozenset({"double_supply"})),

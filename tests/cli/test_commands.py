@@ -44,6 +44,12 @@ def test_check_the_day_after_the_start_finds_nothing_and_ends_with_0() -> None:
     assert "no finding" in done.stdout
 
 
+def test_check_on_the_last_day_of_a_chart_asks_on_its_last_dated_record() -> None:
+    done = psychmed("check", str(BUNDLE), "--today", "last", "--format", "json", **ZONE)
+    (row,) = json.loads(done.stdout)
+    assert row["evaluation"]["today"] == "2026-01-28", "the day the drug was handed over, the last thing recorded"
+
+
 def test_check_without_a_time_zone_says_what_to_set() -> None:
     done = psychmed("check", str(BUNDLE))
     assert done.returncode == 2

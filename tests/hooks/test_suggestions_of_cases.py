@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any, cast
 
+import fhirkit
 import orjson
 import pytest
 
@@ -84,14 +85,37 @@ def test_every_created_resource_is_valid_r4_and_uses_only_its_codes() -> None:
             resource = action["resource"]
             kind = resource["resourceType"]
             r4b.get_fhir_model_class(kind).model_validate(resource)
+            assert fhirkit.validate(json.dumps(resource)) == [], case.name
             for element, codes in REQUIRED_CODES[kind].items():
                 assert resource[element] in codes, (case.name, element)
             seen.add(kind)
     assert seen == set(REQUIRED_CODES)
 
 
-def test_an_update_changes_only_the_supply_of_a_draft() -> None:
+def test_an_update_validates_no_worse_than_the_draft_that_came() -> None:
     updates = [(case, action["resource"]) for case, _, action in actions() if action["type"] == "update"]
+    assert updates
+    for case, resource in updates:
+        draft = drafts_of(case)[f"MedicationRequest/{resource['id']}"]
+        before = {str(issue) for issue in fhirkit.validate(json.dumps(draft))}
+        assert {str(issue) for issue in fhirkit.validate(json.dumps(resource))} <= before, case.name
+
+
+def test_an_update_of_the_dose_changes_only_the_dosage_of_a_draft() -> None:
+    for case, _, action in actions():
+        if action["type"] == "update" and action["description"].startswith("Change "):
+            sent = without_empties(drafts_of(case)[f"MedicationRequest/{action['resource']['id']}"])
+            made = dict(action["resource"])
+            assert made.pop("dosageInstruction") != sent.pop("dosageInstruction")
+            assert made == sent, case.name
+
+
+def test_an_update_changes_only_the_supply_of_a_draft() -> None:
+    updates = [
+        (case, action["resource"])
+        for case, _, action in actions()
+        if action["type"] == "update" and not action["description"].startswith("Change ")
+    ]
     assert updates
     for case, resource in updates:
         draft = drafts_of(case)[f"MedicationRequest/{resource['id']}"]

@@ -8,6 +8,7 @@ import json
 from decimal import Decimal
 from typing import Any
 
+import fhirkit
 import orjson
 import pytest
 
@@ -88,6 +89,14 @@ CREATED: list[tuple[SuggestionId, dict[str, Any]]] = [
             ],
         },
     ),
+    ("S-TAPER", {"old": "MedicationRequest/o1", "medication": MEDICATION, "steps": []}),
+    (
+        "S-DOSE",
+        {"old": "MedicationRequest/o1", "medication": MEDICATION, "dose_value": 2, "dose_unit": "tablet", "times": 1},
+    ),
+    ("S-LAB", {"test": "HbA1c", "day": 14}),
+    ("S-LAB", {"test": "lipids", "day": 14}),
+    ("S-LAB", {"test": "clozapine level", "day": 7}),
     ("S-FU", {"day": 14}),
     ("S-CALL", {"day": 7}),
     ("S-PHQ", {"questionnaire": "PHQ-9"}),
@@ -119,6 +128,7 @@ def test_a_created_resource_is_valid_r4_with_an_id_and_nothing_empty(
 ) -> None:
     resource = create(kind, changes)
     r4.get_fhir_model_class(resource["resourceType"]).model_validate_json(orjson.dumps(resource))
+    assert fhirkit.validate(orjson.dumps(resource)) == []
     assert resource["id"] == "new-1"
     assert empties(resource) == []
 
