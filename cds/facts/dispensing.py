@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations
 
 from cds.chart.model import Fill, Order
@@ -18,8 +19,10 @@ from cds.facts.layout import CONCURRENT_START_DAYS
 from cds.facts.supply import Supply, weakest
 from cds.model import Fact
 
+_MOST_REQUESTS = 40  # of one substance in three months: more are a damaged feed, and each is compared with each
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True)
 class Request:
     """What one request supplied of a substance. key: ("order", reference), ("number", ...) or ("pharmacy", ...)."""
 
@@ -28,23 +31,23 @@ class Request:
     order: Order | None
     pharmacies: frozenset[str]
 
-    @property
+    @cached_property
     def first(self) -> Day:
         return min(s.start for s in self.rows)
 
-    @property
+    @cached_property
     def last_start(self) -> Day:
         return max(s.start for s in self.rows)
 
-    @property
+    @cached_property
     def dispensed(self) -> bool:
         return all(s.source == "fill" for s in self.rows)
 
-    @property
+    @cached_property
     def days(self) -> tuple[Interval, ...]:
         return union((s.start, s.end) for s in self.rows)
 
-    @property
+    @cached_property
     def products(self) -> frozenset[tuple[str, tuple[str, str]]]:
         return frozenset((s.part.ingredient.key, s.product) for s in self.rows)
 
@@ -63,7 +66,7 @@ def facts(c: Context) -> Iterator[Fact]:
         in_force = _in_force(c, moiety)
         requests, unnamed = _requests(c, rows, fills)
         recent = sorted((r for r in requests if r.days[-1][1] >= _window(c)[0]), key=lambda r: (r.first, r.key))
-        for a, b in combinations(recent, 2):
+        for a, b in combinations(recent[-_MOST_REQUESTS:], 2):
             yield from _double(c, moiety, a, b, in_force)
         if len(in_force) > 1:
             yield from _untold(c, moiety, unnamed)
@@ -176,9 +179,13 @@ def _two_strengths(a: Request, b: Request) -> bool:
 def _untold(c: Context, moiety: str, rows: Sequence[Supply]) -> Iterator[Fact]:
     """Two orders are in force, and dispenses that lie over each other name neither: nobody can tell (10.21)."""
     first, last = _window(c)
-    recent = [s for s in rows if s.end >= first]
-    twice = union(day for a, b in combinations(recent, 2) for day in common([(a.start, a.end)], [(b.start, b.end)]))
-    days = days_in(twice, first, last)
+    twice: list[Interval] = []
+    reached = first - 1
+    for row in sorted((s for s in rows if s.end >= first), key=lambda s: (s.start, s.end)):
+        if row.start <= reached:
+            twice.append((row.start, min(row.end, reached)))
+        reached = max(reached, row.end)
+    days = days_in(union(twice), first, last)
     if days:
         yield fact(
             "double_supply",
@@ -189,7 +196,7 @@ def _untold(c: Context, moiety: str, rows: Sequence[Supply]) -> Iterator[Fact]:
             other_drug=rows[-1].medication.label,
             source="dispenses",
             days=days,
-            last=c.rel(min(twice[-1][1], last)),
+            last=c.rel(min(max(end for _, end in twice), last)),
             older_in_force=True,
             same_product=len({s.product for s in rows}) < len(rows),
             both_filled_again=False,

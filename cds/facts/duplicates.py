@@ -83,11 +83,26 @@ def facts(c: Context) -> Iterator[Fact]:
         for old in charted:
             if _same_substance(new, old):
                 yield _duplicate(c, new, old)
-        for other in orders[:n]:
-            if _same_substance(new, other) and new.order is not other.order and not _linked(new.order, other.order):
-                # The one that ends first is the one that gives way.
-                old, later = sorted((other, new), key=lambda r: (r.end is None, r.end or 0, r.refs))
-                yield _duplicate(c, later, old)
+        yield from _within_call(c, new, orders[:n])
+
+
+def _within_call(c: Context, new: Regimen, before: Sequence[Regimen]) -> Iterator[Fact]:
+    """The order beside earlier ones of the call: of each way in which two can differ, the longest overlap.
+
+    Of five orders of one drug each is named once, not each with each.
+    """
+    longest: dict[Combination, tuple[int, Regimen]] = {}
+    for other in before:
+        if _same_substance(new, other) and new.order is not other.order and not _linked(new.order, other.order):
+            how = _combination(new, other)
+            last = min((e for e in (new.end, other.end) if e is not None), default=c.today + _OPEN_ENDED)
+            days = last - max(new.start, other.start)
+            if how not in longest or days > longest[how][0]:
+                longest[how] = days, other
+    for _, other in longest.values():
+        # The one that ends first is the one that gives way.
+        old, later = sorted((other, new), key=lambda r: (r.end is None, r.end or 0, r.refs))
+        yield _duplicate(c, later, old)
 
 
 def _same_substance(a: Regimen, b: Regimen) -> bool:
