@@ -182,7 +182,10 @@ def _duplicate(c: Context, new: Regimen, old: Regimen) -> Fact:
     ref = f"{new.order.ref}#{new.part.ingredient.key}"
     beside = f"{old.order.ref}#{old.part.ingredient.key}" if is_draft and old.order else old.part.ingredient.key
     since = old.order.start if old.order is not None and not is_draft else None
-    mergeable = alike and not is_draft and not (new.prn or old.prn) and percent is not None and percent <= 100
+    single = len({s.request for s in old.rows}) == 1
+    mergeable = (
+        alike and single and not is_draft and not (new.prn or old.prn) and percent is not None and percent <= 100
+    )
     return fact(
         "duplicate",
         f"duplicate:{ref}:{beside}",
