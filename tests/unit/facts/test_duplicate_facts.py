@@ -102,6 +102,10 @@ def test_shares_of_unlike_members_add_up_and_milligrams_do_not() -> None:
     assert not {"sum_dose", "merged_dose"} & set(found)
 
 
+def test_two_old_orders_are_not_merged_into_one() -> None:
+    assert "merged_dose" not in duplicate(order("s1", take=0.5), order("s2", drug="sertraline 25"), DRAFT)
+
+
 def test_a_sum_above_the_maximum_is_not_offered_as_one_order() -> None:
     assert duplicate(order("s1"), DRAFT)["merged_dose"] == 150
     assert "merged_dose" not in duplicate(order("s1", take=2), DRAFT)

@@ -170,3 +170,8 @@ def test_without_a_discharge_list_nobody_knows_what_goes_on() -> None:
     found = one("drugs_planned", facts(RISPERIDONE, OLANZAPINE, hook="encounter-discharge"))
     assert "list_known" not in found
     assert "count" not in found
+
+
+def test_of_two_that_began_on_one_day_neither_was_added() -> None:
+    found = pair(RISPERIDONE, fill("o", "olanzapine 15", 120, 120))
+    assert not {"later_drug", "current_order"} & set(found)
