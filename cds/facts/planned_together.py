@@ -68,6 +68,7 @@ def planned(c: Context, group: str) -> Iterator[Fact]:
         group=group,
         order=f"{order.ref}#{part.ingredient.key}",
         drug=order.medication.label,
+        moiety="+".join(sorted(drugs)),
         count=len(drugs),
         names=" + ".join(d.label for _, d in sorted(drugs.items(), key=lambda item: (item[0] in added, item[0]))),
         clozapine="clozapine" in drugs,
@@ -140,6 +141,7 @@ def begun_in_hospital(c: Context) -> Iterator[Fact]:
                 order=f"{order.ref}#{part.ingredient.key}",
                 drug=order.medication.label,
                 dose=_mg(c, order, part),
+                moiety=part.ingredient.moiety,
                 reason=reason,
                 stated_end=order.end is not None,
             )

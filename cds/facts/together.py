@@ -128,6 +128,7 @@ def _run_fact(c: Context, group: str, run: Run, ends: Mapping[str, Day]) -> Fact
         f"drugs_together:{group}:{'+'.join(use.moiety for use in run.uses)}",
         [ref for e in run.episodes for ref in e.refs],
         group=group,
+        moiety="+".join(use.moiety for use in run.uses),
         count=len(run.uses),
         names=_names(run),
         days=run.days,
