@@ -82,6 +82,7 @@ def order(b: Builder, m: r.MedicationRequest) -> Order | None:
         last_updated=b.day(m.meta.last_updated) if m.meta else None,
         ended_by_call=is_stop,
         unknown_reason=not all(reasons),
+        valid_from=b.day(dispense.validity_period.start) if dispense and dispense.validity_period else None,
     )
 
 
@@ -133,7 +134,17 @@ def fill(b: Builder, m: r.MedicationDispense) -> Fill | None:
         setting=_setting([m.category] if m.category else []),
         quantity=quantity,
         quantity_unit=unit,
+        prescription=next((n for p in m.authorizing_prescription if p.identifier and (n := p.identifier.value)), None),
+        pharmacy=_pharmacy(m),
     )
+
+
+def _pharmacy(m: r.MedicationDispense) -> str | None:
+    """The place, else the organization that handed it over; a person may work in several."""
+    actors = [p.actor.reference for p in m.performer if p.actor is not None and p.actor.reference]
+    if m.location is not None and m.location.reference:
+        return m.location.reference
+    return next((a for a in actors if "Organization/" in a), None)
 
 
 def statement(b: Builder, m: r.MedicationStatement) -> Statement | None:

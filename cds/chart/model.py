@@ -30,6 +30,7 @@ class Order:
     ended_by_call: a stop of the same call, or a draft of the call that names this order as its prior one.
     replaced_by: the order, charted or draft, that names this one as its prior one.
     unknown_reason: it states a reason that the condition table does not know.
+    valid_from: start of the validity period ("do not fill until"), which a draft's start does not take in (10.5).
     """
 
     ref: str
@@ -56,6 +57,7 @@ class Order:
     ended_by_call: bool = False
     replaced_by: str | None = None
     unknown_reason: bool = False
+    valid_from: Day | None = None
 
     @property
     def authorised_days(self) -> int | None:
@@ -70,7 +72,11 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Fill:
-    """A MedicationDispense that reached the patient. request: the order that it names, if any."""
+    """A MedicationDispense that reached the patient.
+
+    request: the order that it names, if any. prescription: the number of a prescription that is named without its
+    order; pharmacy: who handed it over, by reference. The two tell prescriptions apart where no order is named (10.21).
+    """
 
     ref: str
     medication: Medication
@@ -81,6 +87,8 @@ class Fill:
     setting: Setting = "outpatient"
     quantity: Decimal | None = None
     quantity_unit: CountedIn | None = None
+    prescription: str | None = None
+    pharmacy: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

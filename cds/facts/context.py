@@ -78,12 +78,17 @@ class Context:
         return History(self.chart, stale_days=int(self.p["stale_list_days"]))
 
     @cached_property
+    def recorded(self) -> dict[str, list[Supply]]:
+        """Supply by ingredient key as recorded: raw intervals, before early fills are carried forward."""
+        return supplies(self.history)
+
+    @cached_property
     def supply(self) -> dict[str, list[Supply]]:
         """Laid-out supply by ingredient key, by start; inpatient days only as given by staff."""
         carry_max = int(self.p["carry_max"])
         return {
             key: rows
-            for key, found in supplies(self.history).items()
+            for key, found in self.recorded.items()
             if (rows := lay_out(found, carry_max=carry_max, today=self.today, stays=self.stays))
         }
 

@@ -12,6 +12,8 @@ from cds.facts import (
     antipsychotics,
     augmentations,
     continuous_use,
+    dispensing,
+    duplicates,
     early_ends,
     follow_up,
     memory,
@@ -19,6 +21,7 @@ from cds.facts import (
     pairs,
     patient,
     safety,
+    together,
     trials,
     withdrawal,
 )
@@ -40,6 +43,9 @@ _MODULES: tuple[tuple[ModuleType, frozenset[str]], ...] = (
     (early_ends, frozenset({"early_end", "antidepressant_use"})),
     (continuous_use, frozenset({"continuous_use", "sedative_renewal", "review", "short_courses", "prescribers"})),
     (withdrawal, frozenset({"class_stop", "dose_fall", "run_out"})),
+    (duplicates, frozenset({"duplicate"})),
+    (dispensing, frozenset({"double_supply"})),
+    (together, frozenset({"drugs_together", "drugs_planned", "hospital_antipsychotic"})),
 )
 
 

@@ -56,7 +56,7 @@ def facts(c: Context) -> Iterator[Fact]:
             emergency=_emergency(c, order, part),
             daily_dose=high,
             diazepam_equivalent=_equivalent(part, high),
-            started_in_stay=_started_in_stay(c, order),
+            started_in_stay=was_started_in_stay(c, order),
             has_end=order.end is not None or auth is not None,
             also_recorded=also_recorded(c) if part.ingredient.class_group in HABIT_FORMING else None,
         )
@@ -98,7 +98,7 @@ def _equivalent(part: DrugPart, mg: Decimal | None) -> Decimal | None:
     return (diazepam_equivalents(part.ingredient.key, mg) or {}).get("va_dod")
 
 
-def _started_in_stay(c: Context, order: Order) -> bool:
+def was_started_in_stay(c: Context, order: Order) -> bool:
     """On the discharge list, and not on the home list: no use of the drug reached the day of admission (10.4)."""
     stay = next((v for v in c.chart.visits if v.ref == c.chart.encounter and v.kind == "inpatient"), None)
     if order.role != "discharge" or stay is None:

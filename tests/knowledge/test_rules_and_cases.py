@@ -40,7 +40,10 @@ def outcomes_expected(row: str) -> int:
 
 # Rows of the test table of each mission rule in section 2 of the specification.
 ROWS = {
+    "A-01": 13,
     "A-02": 13,
+    "A-03": 11,
+    "A-04": 8,
     "B-01": 13,
     "B-02": 13,
     "B-03": 16,
