@@ -14,6 +14,7 @@ _TYPES: dict[str, tuple[str, str]] = {
     "appointments": ("Appointment", "appointments"),
     "results": ("Observation", "results"),
     "allergies": ("AllergyIntolerance", "allergies"),
+    "reviews": ("Task", "risk-benefit reviews"),
 }
 _STATE = {
     "failed": "search failed",
@@ -70,7 +71,9 @@ def _state(chart: Chart, resource_type: str, name: str) -> str | None:
 
 def looked_at(needs: Iterable[str], chart: Chart) -> tuple[str, ...]:
     """What was read for these needs, with counts; a search that found nothing says so."""
-    return tuple(_seen(need, chart) for need in dict.fromkeys(needs) if unmet(need, chart) is None)
+    met = (need for need in dict.fromkeys(needs) if unmet(need, chart) is None)
+    listed = any(order.role == "discharge" for order in chart.orders)
+    return tuple(_seen(need, chart) for need in met if listed or need != "discharge-list")
 
 
 def _seen(need: str, chart: Chart) -> str:
@@ -90,6 +93,7 @@ def _seen(need: str, chart: Chart) -> str:
         "appointments": ("appointments", len(chart.bookings), "booking"),
         "results": ("results", len(chart.results), "score that the rules know"),
         "allergies": ("allergies", len(chart.intolerances), "drug intolerance"),
+        "reviews": ("risk-benefit reviews", len(chart.reviews), "review"),
         "encounters": ("encounters", len(chart.visits), "visit"),
     }
     name, n, what = counts[need]

@@ -35,9 +35,10 @@ PREFETCH: dict[str, tuple[str, str]] = {
     "allergies": ("AllergyIntolerance", f"AllergyIntolerance?{_OF_PATIENT}&_count=500"),
     "observations": ("Observation", f"Observation?{_OF_PATIENT}&code={_RESULTS}&_count=500"),
     "appointments": ("Appointment", f"Appointment?{_OF_PATIENT}&_count=500"),
+    "tasks": ("Task", f"Task?{_OF_PATIENT}&_count=500"),
 }
 # order-select fires while the clinician still types: it asks only for what its rules read.
-_SELECT_KEYS = tuple(key for key in PREFETCH if key not in ("allergies", "observations", "appointments"))
+_SELECT_KEYS = tuple(key for key in PREFETCH if key not in ("allergies", "observations", "appointments", "tasks"))
 
 USAGE_REQUIREMENTS = (
     "FHIR R4. Answers from the prefetched data and the hook's context; it does not call the FHIR server. "

@@ -37,6 +37,7 @@ KEYS = {
     "AllergyIntolerance": "allergies",
     "Observation": "observations",
     "Appointment": "appointments",
+    "Task": "tasks",
 }
 _UNIT_CODES = {"tablet": "{tbl}", "capsule": "{capsule}", "spray": "{spray}"}
 _SCALES = {"phq9": "44261-6", "phq9-item9": "44260-8", "cssrs": "93373-9"}

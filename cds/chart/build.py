@@ -160,7 +160,7 @@ def build_chart(
         intolerances=(*b.each(r.AllergyIntolerance, _allergy), *b.each(r.AdverseEvent, _adverse_event)),
         reviews=tuple(sorted(review.day for review in b.each(r.Task, visits.review) if review.day is not None)),
         encounter=normalize_reference(f"Encounter/{source.encounter}") if source.encounter else None,
-        discharge_list_known=any(o.role == "discharge" for o in orders),
+        discharge_list_known=source.hook != "encounter-discharge" or any(o.role == "discharge" for o in orders),
         searches=dict(source.searches),
         unidentified=tuple(sorted(set(b.unidentified))),
         drugs=dict(b.drugs),

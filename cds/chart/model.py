@@ -239,7 +239,7 @@ class Chart:
     intolerances: tuple[Intolerance, ...] = ()
     reviews: tuple[Day, ...] = ()
     encounter: str | None = None
-    discharge_list_known: bool = False
+    discharge_list_known: bool = True
     searches: Mapping[str, SearchState] = field(default_factory=dict)
     earliest: Day | None = None
     unidentified: tuple[str, ...] = ()

@@ -23,6 +23,7 @@ Need = Literal[
     "results",
     "allergies",
     "discharge-list",
+    "reviews",
 ]
 OverrideReason = Literal[
     "cross-taper", "renewal", "accepted-combination", "specialist-advice", "indication-exempt", "prn-rare",
