@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from cds.model import Hook
+from hooks.kinds import WireHook
 
 # Scales: PHQ-9 total, item 9, C-SSRS screener, PHQ-2, GAD-7, PHQ-9 modified for teens.
 SCALE_CODES = ("44261-6", "44260-8", "93373-9", "55758-7", "70274-6", "89204-2")
@@ -49,7 +49,7 @@ class Service:
     """One entry of the discovery document."""
 
     id: str
-    hook: Hook
+    hook: WireHook
     title: str
     description: str
     prefetch_keys: tuple[str, ...]
@@ -83,6 +83,41 @@ SERVICES: tuple[Service, ...] = (
         "encounter-discharge",
         "Psychiatric medicines: at discharge",
         "When a stay ends: duplicates and open-ended medicines on the discharge list, planned follow-up.",
+        tuple(PREFETCH),
+    ),
+    Service(
+        "psychmed-encounter-start",
+        "encounter-start",
+        "Psychiatric medicines: at the start of a visit",
+        "When a visit or stay begins: what a chart check finds.",
+        tuple(PREFETCH),
+    ),
+    Service(
+        "psychmed-medication-refill",
+        "medication-refill",
+        "Psychiatric medicines: refills",
+        "Before a refill is approved: what is checked before signing.",
+        tuple(PREFETCH),
+    ),
+    Service(
+        "psychmed-appointment-book",
+        "appointment-book",
+        "Psychiatric medicines: follow-up when booking",
+        "While an appointment is booked: follow-up that is missing after a new medicine, a stay or a long while.",
+        tuple(PREFETCH),
+    ),
+    Service(
+        "psychmed-medication-prescribe",
+        "medication-prescribe",
+        "Psychiatric medicines: prescribing (older clients)",
+        "For clients without order-sign: what is checked before signing.",
+        tuple(PREFETCH),
+    ),
+    Service(
+        "psychmed-order-review",
+        "order-review",
+        "Psychiatric medicines: order review (older clients)",
+        "For clients without order-sign: what is checked before signing.",
         tuple(PREFETCH),
     ),
 )
