@@ -17,7 +17,7 @@ MOST_CHARACTERS = 16_384
 LONGEST_NAME = 1024  # of a kid or jti
 ALGORITHMS = frozenset({"ES384", "RS384", "RS256"})
 
-_FORM = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
+_FORM = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*")
 
 
 class TokenFormError(CdsError):
@@ -66,7 +66,7 @@ def parse_token(text: str) -> Token:
         raise TokenFormError(f"the token is longer than {MOST_CHARACTERS} characters")
     if not _FORM.fullmatch(text):
         raise TokenFormError("not three base64url segments with dots between them (was the token cut, or encrypted?)")
-    header_segment, claims_segment, _ = text.split(".")
+    header_segment, claims_segment, signature = text.split(".")
     header = _json_object(header_segment, "header")
     claims = _json_object(claims_segment, "payload")
     kind = header.get("typ")
@@ -77,6 +77,8 @@ def parse_token(text: str) -> Token:
     algorithm = header.get("alg")
     if not isinstance(algorithm, str) or algorithm not in ALGORITHMS:
         raise TokenFormError(_about_algorithm(algorithm))
+    if not signature:
+        raise TokenFormError("the signature is missing (was the token cut?)")
     key_id = header.get("kid")
     if not isinstance(key_id, str) or not 0 < len(key_id) <= LONGEST_NAME:
         raise TokenFormError("the header has no kid, or one that is no text of 1 to 1024 characters")
