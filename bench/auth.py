@@ -21,14 +21,14 @@ from pathlib import Path
 
 import requests
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bench.charts import TODAY, request_of
 from cds.auth_settings import AuthSettings
 from hooks.auth.authenticator import Authenticator
 from tests.hooks.issuer import ISSUER, claims, jwks, signed
 
+ROOT = Path(__file__).resolve().parents[1]
 CHECKS = 400
 CALLS = 300
 WARM = 20
@@ -86,7 +86,7 @@ def requests_of(size: int, without: str, with_auth: str) -> None:
         assert answer.status_code == 200, answer.text
         return took
 
-    work: dict[str, Callable[[int], float]] = {"off": lambda n: call(without, None)}
+    work: dict[str, Callable[[int], float]] = {"off": lambda _: call(without, None)}
     for algorithm in ALGORITHMS:
         made = tokens(CALLS + WARM, algorithm)
         work[algorithm] = lambda n, made=made: call(with_auth, made[n])

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from cds.auth_settings import AuthClient, AuthSettings
 from cds.settings import SettingsError, load_settings
+from hooks.auth.middleware import OPEN_PATHS
+
+SECURITY = (Path(__file__).resolve().parents[2] / "docs/security.md").read_text(encoding="utf-8")
 
 CLIENT = {"issuer": "https://ehr.example.org", "jku": ["https://ehr.example.org/keys"]}
 
@@ -104,3 +109,15 @@ def test_a_mistake_is_told_with_its_line(tmp_path: Path) -> None:
 def test_the_group_can_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PSYCHMED_AUTH", json.dumps({"clients": {"ehr": CLIENT}}))
     assert load_settings(None, time_zone="UTC").auth.clients["ehr"].issuer == CLIENT["issuer"]
+
+
+def test_the_worked_example_of_the_docs_is_a_good_settings_file(tmp_path: Path) -> None:
+    (example,) = re.findall(r"^```yaml\n(.*?)^```", SECURITY, re.MULTILINE | re.DOTALL)
+    path = tmp_path / "site.yaml"
+    path.write_text(example, encoding="utf-8")
+    assert set(load_settings(path).auth.clients) == {"north", "crd-generator"}
+
+
+def test_every_setting_of_the_group_and_every_open_address_is_documented() -> None:
+    names = [*AuthClient.model_fields, *AuthSettings.model_fields, *OPEN_PATHS]
+    assert [name for name in names if f"`{name}`" not in SECURITY] == []

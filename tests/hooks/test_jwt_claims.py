@@ -344,6 +344,7 @@ def test_a_key_that_must_not_verify_es384_does_not(site: Callable[..., Authentic
     assert reason(site(keys), signed(claims(NOW))) == "key"
 
 
+@pytest.mark.filterwarnings("ignore::jwt.warnings.InsecureKeyLengthWarning")
 def test_a_short_rsa_key_does_not_verify(site: Callable[..., Authenticator]) -> None:
     short = rsa_key("short", 1024)
     keys = jwks(public_jwk(short, RSA_KID), public_jwk(ec_key(), EC_KID))
