@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from cds.auth_settings import AuthClient, AuthSettings
 from cds.errors import CdsError
 from hooks.auth.checks import CHECKS, Situation
+from hooks.auth.fetch import KeysError
 from hooks.auth.keys import Clock, KeyRing, key_ring
 from hooks.auth.replay import ReplayStore
 from hooks.auth.token import Token, TokenFormError, bearer, parse_token
@@ -49,6 +50,8 @@ class Authenticator:
     """
 
     def __init__(self, auth: AuthSettings, clock: Clock = time.monotonic) -> None:
+        if auth.ca_file is not None and not auth.ca_file.is_file():
+            raise KeysError(f"ca_file: there is no file {auth.ca_file}")
         self.auth = auth
         self.rings: dict[str, KeyRing] = {
             name: key_ring(name, client, auth, clock) for name, client in auth.clients.items()

@@ -29,13 +29,13 @@ def fetch_jwks(url: str, *, seconds: float, ca_file: Path | None = None) -> byte
         with requests.Session() as session:
             # Proxies of the environment are the site's own; a .netrc entry must not be sent.
             session.auth = _no_credentials
-            if ca_file is not None:
-                session.verify = str(ca_file)
             with session.get(
                 url,
                 headers={"Accept": "application/json", "Accept-Encoding": "identity"},
                 allow_redirects=False,
                 stream=True,
+                # Given with the request: REQUESTS_CA_BUNDLE of the environment would win over the session's.
+                verify=True if ca_file is None else str(ca_file),
                 timeout=seconds,
             ) as answer:
                 return _body(answer, end)

@@ -69,6 +69,10 @@ class KeySource:
             self._start()
         return self._keys.get(place, ())
 
+    def has(self, key_id: str, algorithm: str) -> bool:
+        """Whether the key is known without asking; it may be too old."""
+        return (key_id, algorithm) in self._keys
+
     @property
     def known(self) -> tuple[str, ...]:
         """The kids that are known, for an administrator."""
@@ -93,7 +97,6 @@ class KeySource:
         self._attempted_at = now
         loop = asyncio.get_running_loop()
         done: asyncio.Future[None] = loop.create_future()
-        self._running = done
 
         def finish(keys: Keys | None, problem: str | None) -> None:
             self._running = None
@@ -120,6 +123,8 @@ class KeySource:
                 loop.call_soon_threadsafe(finish, keys, problem)
 
         threading.Thread(target=work, name="psychmed-keys", daemon=True).start()
+        # Only once the thread has started; `finish` cannot have run, for it runs in this loop.
+        self._running = done
         return done
 
 
@@ -144,11 +149,13 @@ class KeyRing:
         return listed if self.file is None else (self.file, *listed)
 
     async def find(self, token: Token) -> tuple[PublicKey, ...]:
-        """The keys of the first source that has any for the token."""
-        for source in self.sources(token):
-            if keys := await source.find(token.key_id, token.algorithm):
+        """The keys of the first source that has any for the token; sources that must be asked are asked together."""
+        sources = self.sources(token)
+        for source in sources:
+            if source.has(token.key_id, token.algorithm) and (keys := await source.find(token.key_id, token.algorithm)):
                 return keys
-        return ()
+        found = await asyncio.gather(*(source.find(token.key_id, token.algorithm) for source in sources))
+        return next((keys for keys in found if keys), ())
 
 
 def key_ring(name: str, client: AuthClient, auth: AuthSettings, clock: Clock = time.monotonic) -> KeyRing:

@@ -7,6 +7,7 @@ import functools
 import hashlib
 import hmac
 import json
+import ssl
 import threading
 import time
 import uuid
@@ -92,8 +93,8 @@ class KeyServer:
 
 
 @contextmanager
-def key_server(body: bytes = b"") -> Iterator[KeyServer]:
-    """A JWKS server on a free loopback port, stopped at the end."""
+def key_server(body: bytes = b"", tls: ssl.SSLContext | None = None) -> Iterator[KeyServer]:
+    """A JWKS server on a free loopback port, over https when given a context; stopped at the end."""
     state = KeyServer(body=body or jwks())
     stopping = threading.Event()
 
@@ -120,8 +121,10 @@ def key_server(body: bytes = b"") -> Iterator[KeyServer]:
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         server.daemon_threads = True
+        if tls is not None:
+            server.socket = tls.wrap_socket(server.socket, server_side=True)
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
-        state.url = f"http://127.0.0.1:{server.server_port}/keys"
+        state.url = f"{'http' if tls is None else 'https'}://127.0.0.1:{server.server_port}/keys"
         try:
             yield state
         finally:

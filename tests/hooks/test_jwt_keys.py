@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import gzip
+import ipaddress
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Iterator
@@ -12,6 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
+from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA384
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from cds.auth_settings import AuthSettings
 from hooks.auth.authenticator import Authenticator, Refused
@@ -279,6 +286,62 @@ def test_a_server_that_drips_its_header_holds_one_thread_and_no_request(clock: C
         thread.join(5)
 
 
+def certificate(folder: Path, name: x509.GeneralName) -> Path:
+    """A self-signed certificate with its key, in one file."""
+    key, day = ec_key("tls"), dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+    who = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "keys")])
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(who)
+        .issuer_name(who)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(day)
+        .not_valid_after(day + dt.timedelta(days=36_500))
+        .add_extension(x509.SubjectAlternativeName([name]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, SHA384())
+    )
+    secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (folder / "server.pem").write_bytes(made.public_bytes(Encoding.PEM) + secret)
+    (folder / "ca.pem").write_bytes(made.public_bytes(Encoding.PEM))
+    return folder / "server.pem"
+
+
+def test_over_https_the_certificate_must_be_one_that_the_site_trusts(
+    tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As some machines have it; it must not win over what the site says.
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", requests.certs.where())
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate(tmp_path, x509.IPAddress(ipaddress.ip_address("127.0.0.1"))))
+    with key_server(tls=context) as server:
+        with pytest.raises(KeysError, match="certificate"):
+            fetch_jwks(server.url, seconds=5)
+        trusted = site(clock, server.url, http_jku_on_loopback=False, ca_file=tmp_path / "ca.pem")
+        assert asyncio.run(outcome_of(trusted)) == "ehr"
+        assert asyncio.run(outcome_of(site(clock, server.url))) == "key"
+
+
+def test_over_https_the_certificate_must_be_that_of_the_host(tmp_path: Path) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate(tmp_path, x509.DNSName("elsewhere.example")))
+    with key_server(tls=context) as server, pytest.raises(KeysError, match="certificate"):
+        fetch_jwks(server.url, seconds=5, ca_file=tmp_path / "ca.pem")
+
+
+def test_addresses_that_must_be_asked_are_asked_together(clock: Clock) -> None:
+    async def run() -> str:
+        authenticator = site(clock, first.url, second.url)
+        return await outcome_of(authenticator)
+
+    with key_server() as first, key_server() as second:
+        first.status, first.delay, second.delay = 500, 0.6, 0.6
+        started = time.perf_counter()
+        assert asyncio.run(run()) == "ehr"
+        assert time.perf_counter() - started < 1.1
+
+
 def test_nobody_listening_is_told_without_the_path_of_a_machine(server: KeyServer) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
@@ -325,6 +388,11 @@ def test_a_file_without_a_usable_key_stops_the_start(
     with pytest.raises(KeysError, match=told) as caught:
         site(clock, client={"jwks_file": file})
     assert "client ehr" in str(caught.value)
+
+
+def test_a_ca_file_that_is_not_there_stops_the_start(tmp_path: Path, clock: Clock) -> None:
+    with pytest.raises(KeysError, match="ca_file"):
+        site(clock, "https://ehr.example.org/keys", ca_file=tmp_path / "none.pem")
 
 
 def test_of_a_private_key_only_the_public_part_is_read() -> None:
