@@ -121,3 +121,12 @@ def test_the_worked_example_of_the_docs_is_a_good_settings_file(tmp_path: Path) 
 def test_every_setting_of_the_group_and_every_open_address_is_documented() -> None:
     names = [*AuthClient.model_fields, *AuthSettings.model_fields, *OPEN_PATHS]
     assert [name for name in names if f"`{name}`" not in SECURITY] == []
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["ssl_verify_client       on", "a proxy in front ends TLS", "registered with that client's authorization"],
+    ids=["x12 mutual TLS", "g2 TLS", "x15 registration for FHIR reads"],
+)
+def test_what_the_site_must_do_itself_is_documented(words: str) -> None:
+    assert words in SECURITY.replace("\n", " ")

@@ -179,6 +179,7 @@ def test_x4_a_client_may_have_an_audience_of_its_own(site: Callable[..., Authent
         ("iat is a text", {"iat": "now"}),
         ("iat is true", {"iat": True}),
         ("nbf is a text", {"nbf": "soon"}),
+        ("nbf is true", {"nbf": True}),
         ("exp in milliseconds", {"exp": (int(NOW) + 300) * 1000}),
         ("expired", {"iat": NOW - 400, "exp": NOW - 60}),
         ("iat in the future", {"iat": NOW + 61, "exp": NOW + 300}),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -132,6 +133,15 @@ def test_the_door_is_before_the_body_and_the_address(site: Site) -> None:
     assert requests.put(f"{site.service.url}/cds-services", timeout=30).status_code == 401
     token = site.token("/cds-services/psychmed-none")
     assert site.service.post("psychmed-none", {}, headers={"Authorization": f"Bearer {token}"}).status_code == 404
+
+
+def test_a_large_body_without_a_token_is_refused_without_being_waited_for(site: Site) -> None:
+    host, port = site.service.url.removeprefix("http://").split(":")
+    head = [f"POST /cds-services/{SIGN} HTTP/1.1", "Host: x", "Content-Type: application/json"]
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        # Ten megabytes are announced, and one byte comes.
+        connection.sendall("\r\n".join([*head, "Content-Length: 10000000", "", "{"]).encode())
+        assert connection.recv(65_536).startswith(b"HTTP/1.1 401")
 
 
 def test_probes_and_pages_for_the_patient_need_no_token(site: Site) -> None:
