@@ -31,6 +31,7 @@ bench: $(VENV)/dev
 	$(BIN)/python bench/evaluate.py
 	$(BIN)/python bench/engine.py
 	$(BIN)/python bench/drugs.py
+	$(BIN)/python bench/auth.py
 
 # What tests need from the system and only root can install: nothing yet.
 system:

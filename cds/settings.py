@@ -19,6 +19,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
+from cds.auth_settings import AuthSettings
 from cds.errors import CdsError, RuleError
 from cds.model import Hook
 
@@ -107,6 +108,7 @@ class Settings(BaseSettings):
     memory: Literal["none", "process"] = Field(
         default="none", description="process: what was shown is remembered while a worker runs, for rules that say once"
     )
+    auth: AuthSettings = Field(default_factory=AuthSettings, description="who may call: clients and their JWT")
     require_sign_off: bool = Field(default=False, description="rules without a clinical sign-off run silent")
 
     @field_validator("time_zone")
@@ -181,6 +183,7 @@ _HINTS = {
     "port": "0 to 65535; 0 takes a free port",
     "rules": "rule id, then status (active, silent, off), parameters, why",
     "drugs": "release: a file; overlays: a list of files; bare_counts: true or false",
+    "auth": "see docs/security.md for the settings of auth",
     "card_budgets": "hook name, then a number from 1 to 20",
 }
 

@@ -20,6 +20,7 @@ from starlette.routing import Route
 
 from cds.errors import HookRequestError
 from cds.settings import Settings
+from hooks.address import base_url
 from hooks.body import check_media_type, read_body
 from hooks.cards import response_json
 from hooks.clock import today_at
@@ -63,16 +64,9 @@ class Service:
             hook_call,
             time_zone=self.settings.time_zone,
             today_pinned=self.settings.today is not None,
-            base_url=self._base_url(request),
+            base_url=base_url(self.settings, request.scope),
         )
         return Response(orjson.dumps(answer), media_type=JSON)
-
-    def _base_url(self, request: Request) -> str | None:
-        """Where the client reaches us: as the site says, else our own loopback address; never what a header claims."""
-        if self.settings.base_url is not None:
-            return self.settings.base_url
-        host, port = request.scope.get("server") or ("", None)
-        return f"http://{host}:{port}" if host in {"127.0.0.1", "localhost"} and port else None
 
     async def education(self, request: Request) -> Response:
         """`GET /education` and `GET /education/{topic}`: pages for the patient."""
@@ -105,6 +99,16 @@ async def _http_error(request: Request, error: Exception) -> Response:
     return outcome(error.status_code, _MESSAGES.get(error.status_code, "the request failed"), error.headers)
 
 
+def _token_check(settings: Settings) -> list[Middleware]:
+    if not settings.auth.clients:
+        return []
+    # Imported here: a service without clients needs no cryptography.
+    from hooks.auth.authenticator import Authenticator
+    from hooks.auth.middleware import RequireToken
+
+    return [Middleware(RequireToken, authenticator=Authenticator(settings.auth), settings=settings)]
+
+
 def build_app(settings: Settings, evaluator: Evaluator | None = None) -> Starlette:
     """The application. Without an evaluator it loads the rules and the engine that the settings name."""
     if evaluator is None:
@@ -129,7 +133,12 @@ def build_app(settings: Settings, evaluator: Evaluator | None = None) -> Starlet
             Route("/health", service.health, methods=["GET"]),
         ],
         # Cors outermost, so that a browser can read the error of the last resort too.
-        middleware=[Middleware(Cors, origins=settings.cors_origins), Middleware(LastResort)],
+        # A preflight has no token, so Cors answers it before anyone asks for one.
+        middleware=[
+            Middleware(Cors, origins=settings.cors_origins),
+            Middleware(LastResort),
+            *_token_check(settings),
+        ],
         exception_handlers={HookRequestError: _refused, HTTPException: _http_error},
         lifespan=lifespan,
     )

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import http.client
-import ipaddress
 import logging
 import os
 import signal
 import socket
 import sys
+import tempfile
 import threading
 import time
+from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from granian import Granian
 from granian.constants import Interfaces
 from granian.log import LogLevels
 
+from cds.addresses import is_loopback
 from cds.errors import CdsError
 from cds.settings import Settings
+from hooks.auth.exposure import check_exposure
+from hooks.auth.replay import ReplayStore
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -32,18 +38,26 @@ class ServeError(CdsError):
     """The service cannot start: what is wrong, and what to do."""
 
 
-def serve(settings: Settings) -> None:
+def serve(settings: Settings, *, insecure: bool = False) -> None:
     """Serve until SIGTERM or SIGINT; requests already accepted are answered first.
 
     Prints `psychmed listening on http://HOST:PORT` once a request would be answered.
-    Raises ServeError when the address cannot be used or a pinned date could meet real patients.
+    insecure: answer without JWT checking where others can reach the service.
+    Raises ServeError when the address cannot be used or a pinned date could meet real patients, ExposureError when
+    strangers could be answered, KeysError and ReplayError when a file that `auth` names cannot be used.
     """
     if settings.today is not None and not is_loopback(settings.host):
         raise ServeError(
             f"PSYCHMED_TODAY pins the date and is refused on {settings.host}: unset it, or listen on 127.0.0.1"
         )
-    port, holder = reserve_port(settings.host, settings.port)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    check_exposure(settings, insecure=insecure)
+    with shared_replay(settings) as shared:
+        _serve(shared)
+
+
+def _serve(settings: Settings) -> None:
+    port, holder = reserve_port(settings.host, settings.port)
     server = Granian(
         target="psychmed",
         address=settings.host,
@@ -77,6 +91,19 @@ def serve(settings: Settings) -> None:
         raise ServeError(f"the service was not ready after {READY_SECONDS:.0f} seconds")
 
 
+@contextlib.contextmanager
+def shared_replay(settings: Settings) -> Iterator[Settings]:
+    """The settings with a file for used tokens when several workers must know of each other's."""
+    if settings.workers == 1 or not settings.auth.clients or settings.auth.replay_file is not None:
+        yield settings
+        return
+    with tempfile.TemporaryDirectory(prefix="psychmed-") as folder:
+        auth = settings.auth.model_copy(update={"replay_file": Path(folder) / "used-tokens.sqlite"})
+        # Made here, so that the workers do not make it at the same moment.
+        ReplayStore(auth.replay_file, auth.replay_entries).close()
+        yield settings.model_copy(update={"auth": auth})
+
+
 def load_app(settings: Settings) -> Starlette:
     """The application of one worker, made inside the worker: rules, engine and its child process are its own."""
     from hooks.app import build_app
@@ -86,16 +113,6 @@ def load_app(settings: Settings) -> Starlette:
     except CdsError as error:
         print(f"psychmed cannot start: {error}", file=sys.stderr, flush=True)
         raise SystemExit(1) from None
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach the address."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def reserve_port(host: str, port: int) -> tuple[int, socket.socket | None]:

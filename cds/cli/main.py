@@ -10,6 +10,7 @@ import orjson
 import typer
 
 from cds.cli.drugs import app as drugs_app
+from cds.cli.jwt_check import jwt_check
 from cds.errors import CdsError, HookRequestError
 
 app = typer.Typer(
@@ -19,6 +20,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,  # it would print local variables, and with them the patient
 )
 app.add_typer(drugs_app, name="drugs")
+app.command(name="jwt-check")(jwt_check)
 Format = Literal["text", "json"]
 FormatOption = Annotated[Format, typer.Option("--format", help="text or json")]
 SettingsOption = Annotated[Path | None, typer.Option("--settings", help="the site's settings file (site.yaml)")]
@@ -36,6 +38,7 @@ def serve(
     settings: SettingsOption = None,
     host: Annotated[str | None, typer.Option(help="address to listen on")] = None,
     port: Annotated[int | None, typer.Option(help="port; 0 takes a free one")] = None,
+    insecure: Annotated[bool, typer.Option("--insecure", help="answer everyone, without JWT, beyond loopback")] = False,
 ) -> None:
     """Run the CDS Hooks service."""
     from cds.settings import load_settings
@@ -43,7 +46,7 @@ def serve(
 
     given = {k: v for k, v in (("host", host), ("port", port)) if v is not None}
     try:
-        run(load_settings(settings, **given))
+        run(load_settings(settings, **given), insecure=insecure)
     except CdsError as error:
         raise _fail(error) from None
 
