@@ -42,6 +42,7 @@ class HookCall:
     searches: state of the search by FHIR type; a type that nobody looked for is missing.
     draft_refs: drafts of the call in its order. selected: the drafts that order-select is about. stops: orders it ends.
     unread_drafts: drafts of the call that could not be read. memory: what the client says was shown or answered before.
+    undecidable: why no rule can be decided on this call at all ("fhir-version"); None for the usual one.
     """
 
     hook: Hook
@@ -55,6 +56,7 @@ class HookCall:
     stops: tuple[str, ...] = ()
     unread_drafts: int = 0
     memory: tuple[Memory, ...] = ()
+    undecidable: str | None = None
 
 
 _MOST_PAGES = 3
@@ -148,7 +150,9 @@ class Evaluator:
         sent nor read.
         """
         chart = self.chart(call, today=today)
-        if sum(order.role != "chart" for order in chart.orders) > MOST_ORDERS:
+        if call.undecidable is not None:
+            verdict = not_decided(self.rules, call.hook, call.undecidable)
+        elif sum(order.role != "chart" for order in chart.orders) > MOST_ORDERS:
             verdict = not_decided(self.rules, call.hook, f"more than {MOST_ORDERS} orders in one call")
         else:
             derived = self.facts(chart, call.hook)
@@ -156,7 +160,7 @@ class Evaluator:
             verdict = decide(self.rules, matches, derived, chart, call.hook, finder=self._finder)
         if call.unread_drafts:
             verdict = with_unread_drafts(verdict, call.unread_drafts)
-        if not verdict.evaluated and _nothing_known(call):
+        if call.undecidable is None and not verdict.evaluated and _nothing_known(call):
             raise HookRequestError(412, "neither the patient nor the medications were sent, and they could not be read")
         findings: list[Finding] = []
         unwritten: list[NotEvaluated] = []
