@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -32,6 +35,7 @@ class FhirServer:
     """
 
     port: int = 0
+    scheme: str = "http"
     resources: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
     page_size: int = 100
     with_total: bool = True
@@ -44,7 +48,7 @@ class FhirServer:
     @property
     def url(self) -> str:
         """The base, as a client would name it in fhirServer."""
-        return f"http://127.0.0.1:{self.port}{BASE}"
+        return f"{self.scheme}://127.0.0.1:{self.port}{BASE}"
 
     def reset(self) -> None:
         """An empty server that behaves."""
@@ -142,8 +146,6 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True
 
     def _gzip_bomb(self, resource_type: str, offset: int) -> None:
-        import gzip
-
         body = gzip.compress(b" " * 100_000_000, 1)
         self._head(200, {"Content-Length": str(len(body)), "Content-Encoding": "gzip"})
         try:
@@ -239,11 +241,15 @@ def _outcome(severity: str) -> dict[str, Any]:
 
 
 @contextmanager
-def fhir_server() -> Iterator[FhirServer]:
-    """Start one on a free port."""
-    server = FhirServer()
+def fhir_server(certificate: Path | None = None) -> Iterator[FhirServer]:
+    """Start one on a free port; certificate: PEM with its key, for https."""
+    server = FhirServer(scheme="http" if certificate is None else "https")
     handler: Callable[..., BaseHTTPRequestHandler] = type("Handler", (_Handler,), {"fhir": server})
     listening = _Server(("127.0.0.1", 0), handler)
+    if certificate is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        listening.socket = context.wrap_socket(listening.socket, server_side=True)
     server.port = listening.server_address[1]
     thread = threading.Thread(target=listening.serve_forever, args=(0.05,), daemon=True)
     thread.start()

@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import copy
 import json
+import shutil
+import subprocess
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from hooks.discovery import PREFETCH
+from tests.conftest import missing
 from tests.hooks.fhir_server import FhirServer, fhir_server
 from tests.hooks.invariants import EVALUATION, check_response
 from tests.hooks.service import RunningService, running
@@ -601,16 +605,51 @@ def test_a_service_without_a_list_reads_nothing(site: Site) -> None:
     assert site.fhir.asked == []
 
 
-def test_a_listed_server_needs_https_and_a_public_address_unless_the_site_says_otherwise(site: Site) -> None:
-    host = f"127.0.0.1:{site.fhir.port}"
-    for server in ({"host": host, "private": True}, {"host": host, "plain_http": True}):
-        with running(PSYCHMED_FHIR=json.dumps({"servers": [server]})) as strict:
-            assert "search failed" in (got := verdict(Site(strict, site.fhir, site.trap).ask(
-                prefetch={"medication_requests": ...}))) or got == ABSENT  # fmt: skip
+@pytest.mark.parametrize(
+    ("said", "becomes"),
+    [({"private": True}, ABSENT), ({"plain_http": True}, FAILED)],
+    ids=["http is not allowed", "private addresses are not allowed"],
+)
+def test_a_listed_server_needs_https_and_a_public_address_unless_the_site_says_otherwise(
+    site: Site, said: dict[str, bool], becomes: str
+) -> None:
+    server = {"host": f"127.0.0.1:{site.fhir.port}", **said}
+    with running(PSYCHMED_FHIR=json.dumps({"servers": [server]})) as strict:
+        lonely = Site(strict, site.fhir, site.trap)
+        assert verdict(lonely.ask(prefetch={"medication_requests": ...})) == becomes
     assert site.fhir.asked == []
 
 
-def test_r13_logs_hold_neither_token_nor_address_nor_patient(tmp_path: Any) -> None:
+@pytest.mark.parametrize("trusted", [True, False], ids=["its authority is in ca_file", "nobody knows its authority"])
+def test_https_is_read_when_the_certificate_is_trusted(tmp_path: Path, trusted: bool) -> None:
+    certificate = self_signed(tmp_path)
+    with fhir_server(certificate) as fhir:
+        fhir.add(SERTRALINE)
+        settings: dict[str, Any] = {"servers": [{"host": f"127.0.0.1:{fhir.port}", "private": True}]}
+        if trusted:
+            settings["ca_file"] = str(certificate)
+        with running(PSYCHMED_FHIR=json.dumps(settings | {"deadline_ms": 1500})) as service:
+            site = Site(service, fhir, fhir)
+            for _ in range(2):
+                assert verdict(site.ask(prefetch={"medication_requests": ...})) == (FIRED if trusted else FAILED)
+            fhir.behave = {"MedicationRequest": "drip"}
+            assert verdict(site.ask(prefetch={"medication_requests": ...})) == FAILED
+            fhir.behave = {}
+            assert verdict(site.ask(prefetch={"medication_requests": ...})) == (FIRED if trusted else FAILED)
+
+
+def self_signed(folder: Path) -> Path:
+    """A certificate for 127.0.0.1 with its key, in one file."""
+    if shutil.which("openssl") is None:
+        missing("needs the openssl command")
+    made, key = folder / "server.pem", folder / "key.pem"
+    command = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=test -addext subjectAltName=IP:127.0.0.1"
+    subprocess.run([*command.split(), "-keyout", key, "-out", made], check=True, capture_output=True)
+    made.write_text(made.read_text() + key.read_text())
+    return made
+
+
+def test_r13_logs_hold_neither_token_nor_address_nor_patient() -> None:
     with fhir_server() as fhir:
         settings = {"servers": [{"host": f"127.0.0.1:{fhir.port}", "plain_http": True, "private": True}]}
         with running(PSYCHMED_FHIR=json.dumps(settings | {"deadline_ms": 300})) as service:
