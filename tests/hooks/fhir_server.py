@@ -197,6 +197,12 @@ class _Handler(BaseHTTPRequestHandler):
     def _other_patient(self, resource_type: str, offset: int) -> None:
         self._json(200, {"resourceType": "Patient", "id": "someone-else", "birthDate": "1950-01-01"})
 
+    def _older(self, resource_type: str, offset: int) -> None:
+        page = self.fhir.page(resource_type, offset)
+        older = {"resourceType": "MedicationOrder", "id": "o1", "patient": {"reference": "Patient/p1"}}
+        page["entry"] = [{"resource": older}]
+        self._json(200, page | {"total": 1})
+
     # Writing.
 
     def _json(self, status: int, value: Any) -> None:

@@ -369,6 +369,20 @@ def test_the_worse_news_of_another_key_of_that_type_stays(site: Site) -> None:
     assert verdict(answer) == FAILED
 
 
+def test_another_fhir_version_is_answered_and_not_read(site: Site) -> None:
+    server = f"{site.fhir.url.removesuffix('/fhir')}/baseDstu3"
+    evaluation = site.ask(fhirServer=server, prefetch={"medication_requests": ...})["extension"][EVALUATION]
+    assert {reason["reason"] for reason in evaluation["not_evaluated"]} == {"fhir-version"}
+    assert evaluation["evaluated"] == evaluation["findings"] == []
+    assert site.fhir.asked == []
+
+
+def test_a_server_that_turns_out_to_hold_another_version_is_told(site: Site) -> None:
+    site.fhir.behave = {"MedicationRequest": "older"}
+    answer = site.ask(prefetch={"medication_requests": ...})
+    assert verdict(answer) == "fhir-version"
+
+
 # Scopes --------------------------------------------------------------------------------------------------------------
 
 SCOPES = {
