@@ -36,7 +36,7 @@ _ELEMENTS: Final = tuple(
         (b'"medication"', rb'"medication"\s*:\s*\{\s*"(concept|reference)"'),
     )
 )
-_LOOKED_AT: Final = 64 * 1024  # bytes at the head of a search: the first resources tell
+_LOOKED_AT: Final = 16 * 1024  # bytes at the head of a search: the first resources tell
 _MEDICINES: Final = frozenset({"MedicationRequest", "MedicationStatement"})
 
 

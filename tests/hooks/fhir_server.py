@@ -96,6 +96,8 @@ class _Handler(BaseHTTPRequestHandler):
         query = dict(parse_qsl(parts.query))
         offset = int(query.get("_offset", "0"))
         behaviour = (self.fhir.behave_later if offset else self.fhir.behave).get(resource_type, "ok")
+        if "redirected" in query:
+            behaviour = "ok"
         if behaviour.isdecimal():
             self._json(int(behaviour), _outcome("error"))
         elif (faulty := getattr(self, f"_{behaviour.replace('-', '_')}", None)) is not None:
@@ -129,7 +131,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._head(302, {"Location": f"{self.fhir.elsewhere}/{resource_type}", "Content-Length": "0"})
 
     def _redirect_here(self, resource_type: str, offset: int) -> None:
-        self._head(307, {"Location": f"{self.fhir.url}/{resource_type}?_offset=0", "Content-Length": "0"})
+        self._head(307, {"Location": f"{self.fhir.url}/{resource_type}?redirected=1", "Content-Length": "0"})
 
     def _huge(self, resource_type: str, offset: int) -> None:
         """Without a length, and without an end."""
