@@ -548,6 +548,7 @@ def test_x_headers_carry_the_token_and_nothing_of_earlier_answers(site: Site) ->
         site.ask(prefetch={"medication_requests": ...})
     first, second = (asked.headers for asked in site.fhir.asked)
     assert first == second
+    assert first["accept-encoding"] == "identity", "a compressed answer could not be counted before it is unpacked"
     assert set(first) == {"host", "user-agent", "accept-encoding", "accept", "connection", "authorization"}
 
 
@@ -661,6 +662,20 @@ def self_signed(folder: Path) -> Path:
     subprocess.run([*command.split(), "-keyout", key, "-out", made], check=True, capture_output=True)
     made.write_text(made.read_text() + key.read_text())
     return made
+
+
+def test_a_call_that_waits_for_its_reads_is_answered_before_the_service_stops() -> None:
+    with fhir_server() as fhir, ThreadPoolExecutor(1) as threads:
+        settings = {"servers": [{"host": f"127.0.0.1:{fhir.port}", "plain_http": True, "private": True}]}
+        with running(PSYCHMED_FHIR=json.dumps(settings | {"deadline_ms": 1000})) as service:
+            fhir.behave = {"MedicationRequest": "silent"}
+            waiting = threads.submit(Site(service, fhir, fhir).ask, prefetch={"medication_requests": ...})
+            give_up = time.monotonic() + 10
+            while not fhir.asked and time.monotonic() < give_up:
+                time.sleep(0.02)
+            service.process.terminate()
+            assert verdict(waiting.result(10)) == FAILED
+            assert service.process.wait(10) == 0
 
 
 def test_r13_logs_hold_neither_token_nor_address_nor_patient() -> None:
