@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import http.cookiejar
 import logging
+import os
 import socket
 import threading
 import time
@@ -92,12 +93,20 @@ class Allowance:
         finally:
             with self._lock:
                 self._watched -= _current.handles
+                for handle in _current.handles:
+                    handle.close()
             _current.allowance = None
 
-    def watch(self, handle: socket.socket) -> None:
-        """Know a connection of the current thread, so that `stop` can end it."""
+    def watch(self, connection: socket.socket) -> None:
+        """Know a connection of the current thread, so that `stop` can end it.
+
+        By a second handle of our own: TLS takes the first one away, and a connection that is not kept alive is closed
+        by name while its answer is still being read.
+        """
+        handle = socket.socket(fileno=os.dup(connection.fileno()))
         with self._lock:
             if self._stopped:
+                handle.close()
                 raise NoAnswer("not in time")
             self._watched.add(handle)
             _current.handles.add(handle)
@@ -146,7 +155,6 @@ class FhirClient:
             chunks: list[bytes] = []
             for chunk in response.iter_content(_CHUNK):
                 allowance.spend(len(chunk))
-                allowance.seconds()
                 chunks.append(chunk)
             return b"".join(chunks)
 
@@ -169,8 +177,6 @@ def _guarded_pools(guard: Guard) -> dict[str, type[HTTPConnectionPool]]:
     """Pools whose connections go only where the guard says. urllib3 makes them from classes, hence closures."""
 
     class Guarded(HTTPConnection):
-        handle: socket.socket | None = None
-
         def _new_conn(self) -> socket.socket:
             host = self.host.strip("[]")
             try:
@@ -180,9 +186,8 @@ def _guarded_pools(guard: Guard) -> dict[str, type[HTTPConnectionPool]]:
             except OSError:
                 raise NewConnectionError(self, "no such name") from None
             made = self._connect(found)
-            # A second name for the same connection: TLS wraps the first one and takes it away.
-            self.handle = made.dup()
-            self._watch()
+            if _current.allowance is not None:
+                _current.allowance.watch(made)
             return made
 
         def _connect(self, addresses: list[str]) -> socket.socket:
@@ -198,21 +203,10 @@ def _guarded_pools(guard: Guard) -> dict[str, type[HTTPConnectionPool]]:
                     return made
             raise NewConnectionError(self, type(problem).__name__)
 
-        def _watch(self) -> None:
-            if _current.allowance is not None and self.handle is not None:
-                _current.allowance.watch(self.handle)
-
         def request(self, *arguments: Any, **options: Any) -> None:
-            self._watch()  # a pooled connection that another call made
+            if _current.allowance is not None and self.sock is not None:  # a pooled connection that another call made
+                _current.allowance.watch(self.sock)
             super().request(*arguments, **options)
-
-        def close(self) -> None:
-            try:
-                super().close()
-            finally:
-                handle, self.handle = self.handle, None
-                if handle is not None:
-                    handle.close()
 
     class GuardedTls(Guarded, HTTPSConnection):
         pass

@@ -121,8 +121,13 @@ class _Handler(BaseHTTPRequestHandler):
     def _drip(self, resource_type: str, offset: int) -> None:
         """The header at once, then a byte of the body now and then: no single wait is long."""
         body = json.dumps(self.fhir.page(resource_type, offset)).encode()
-        self._head(200, {"Content-Length": str(len(body))})
-        self._drop_by_drop(body)
+        self._head(200, {"Content-Length": str(len(body) + 100_000)})
+        self._drop_by_drop(body + b" " * 100_000)
+
+    def _drip_and_close(self, resource_type: str, offset: int) -> None:
+        body = json.dumps(self.fhir.page(resource_type, offset)).encode()
+        self._head(200, {"Content-Length": str(len(body) + 100_000), "Connection": "close"})
+        self._drop_by_drop(body + b" " * 100_000)
 
     def _drip_headers(self, resource_type: str, offset: int) -> None:
         self._drop_by_drop(b"HTTP/1.1 200 OK\r\nContent-Type: application/fhir+json\r\n" + b"X-More: 1\r\n" * 1000)

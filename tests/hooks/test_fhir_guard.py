@@ -123,6 +123,27 @@ def test_a_proxy_of_the_environment_is_not_used(monkeypatch: pytest.MonkeyPatch)
         assert proxy.asked == []
 
 
+@pytest.mark.parametrize("behaviour", ["huge", "huge-announced"])
+def test_an_answer_ends_at_the_bound_of_bytes_however_much_time_there_is(behaviour: str) -> None:
+    with fhir_server() as fhir:
+        fhir.behave = {"Condition": behaviour}
+        host = f"127.0.0.1:{fhir.port}"
+        client = FhirClient(Guard([FhirServer(host=host, plain_http=True, private=True)]), threads=1)
+        begun = time.monotonic()
+        with pytest.raises(NoAnswer) as caught:
+            client.get(f"{fhir.url}/Condition", "t", Allowance(begun + 20, 300_000))
+        client.close()
+        assert behaviour == "huge-announced" or str(caught.value) == "too many bytes"
+        assert time.monotonic() - begun < 10
+
+
+def test_the_bytes_of_all_reads_of_a_call_count_together() -> None:
+    allowance = Allowance(time.monotonic() + 20, 100)
+    allowance.spend(60)
+    with pytest.raises(NoAnswer):
+        allowance.spend(60)
+
+
 def test_a_port_that_is_the_schemes_own_need_not_be_written() -> None:
     guard = Guard([FhirServer(host="EHR.example.org"), FhirServer(host="other.example.org:443")])
     assert guard.base("https://ehr.example.org:443/fhir/").url == "https://ehr.example.org/fhir"

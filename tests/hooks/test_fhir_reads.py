@@ -163,6 +163,7 @@ ACCESS = {
     "silent": FAILED,
     "drip": FAILED,
     "drip-headers": FAILED,
+    "drip-and-close": FAILED,
     "redirect": FAILED,
     "redirect-here": FAILED,
     "huge": FAILED,
@@ -276,8 +277,9 @@ def test_many_calls_at_once_to_a_server_that_never_answers_are_all_answered_in_t
     assert verdict(site.ask(prefetch={"medication_requests": ...})) == FIRED, "the threads are free again"
 
 
-def test_threads_held_by_a_dripping_server_are_freed_at_the_deadline(site: Site) -> None:
-    site.fhir.behave = dict.fromkeys((kind for kind, _ in PREFETCH.values()), "drip-headers")
+@pytest.mark.parametrize("drip", ["drip", "drip-headers", "drip-and-close", "silent"])
+def test_threads_held_by_a_dripping_server_are_freed_at_the_deadline(site: Site, drip: str) -> None:
+    site.fhir.behave = dict.fromkeys((kind for kind, _ in PREFETCH.values()), drip)
     for _ in range(3):  # 30 reads for 16 threads
         site.ask(prefetch=dict.fromkeys(PREFETCH, ...) | {"patient": PATIENT})
     site.fhir.behave = {}
