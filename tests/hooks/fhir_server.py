@@ -85,6 +85,7 @@ class FhirServer:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # else each answer waits 40 ms for an acknowledgement
     fhir: FhirServer
 
     def do_GET(self) -> None:

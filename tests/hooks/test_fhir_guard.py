@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -135,6 +136,27 @@ def test_an_answer_ends_at_the_bound_of_bytes_however_much_time_there_is(behavio
         client.close()
         assert behaviour == "huge-announced" or str(caught.value) == "too many bytes"
         assert time.monotonic() - begun < 10
+
+
+@pytest.mark.parametrize("pooled", [False, True], ids=["a new connection", "a pooled connection"])
+@pytest.mark.parametrize("behaviour", ["drip", "drip-headers", "drip-and-close", "silent"])
+def test_a_read_under_way_ends_when_it_is_stopped(behaviour: str, pooled: bool) -> None:
+    with fhir_server() as fhir, ThreadPoolExecutor(1) as threads:
+        host = f"127.0.0.1:{fhir.port}"
+        client = FhirClient(Guard([FhirServer(host=host, plain_http=True, private=True)]), threads=1)
+        if pooled:
+            client.get(f"{fhir.url}/Condition", "t", Allowance(time.monotonic() + 20, 10**6))
+            fhir.asked.clear()
+        fhir.behave = {"Condition": behaviour}
+        allowance = Allowance(time.monotonic() + 20, 10**9)
+        reading = threads.submit(client.get, f"{fhir.url}/Condition", "t", allowance)
+        while not fhir.asked:
+            time.sleep(0.01)
+        time.sleep(0.2)
+        allowance.stop()
+        with pytest.raises(NoAnswer, match="not in time"):
+            reading.result(5)
+        client.close()
 
 
 def test_the_bytes_of_all_reads_of_a_call_count_together() -> None:
