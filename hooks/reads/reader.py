@@ -85,9 +85,25 @@ class Reader:
         problems: Counter[str] = Counter()
         states: Mapping[str, SearchState] = call.searches
         try:
-            states = self._search(call, plan, allowance, problems)
+            # Medicines known by reference go with the searches: the drafts' must not wait for a search that is silent.
+            founds = [_Found() for _ in plan.searches]
+            searches = [
+                self._threads.submit(self._run, search, plan, found, allowance)
+                for search, found in zip(plan.searches, founds, strict=True)
+            ]
+            asked = missing_medications(call, plan.base)[: self._settings.medications] if plan.medications else ()
+            medications = self._ask_medications(asked, plan, allowance)
+            self._wait([*searches, *medications], allowance)
+            states = _merge_searches(call, plan, founds, problems)
+            _merge_medications(call, medications, problems)
             if plan.medications and "HTTP 401" not in problems:
-                self._read_medications(call, plan, allowance, problems)
+                further = [own for own in missing_medications(call, plan.base) if own not in asked]
+                most = self._settings.medications - len(asked)
+                if len(further) > most:
+                    problems["more Medication references than are read"] += 1
+                medications = self._ask_medications(further[:most], plan, allowance)
+                self._wait(medications, allowance)
+                _merge_medications(call, medications, problems)
         except Exception as error:
             # Reading more is worth less than an answer from what was sent.
             problems[type(error).__name__] += 1
@@ -101,26 +117,6 @@ class Reader:
         return replace(
             call, searches=states, undecidable=FHIR_VERSION if records_are_other(call.reading.ignored) else None
         )
-
-    def _search(
-        self, call: HookCall, plan: Plan, allowance: Allowance, problems: Counter[str]
-    ) -> dict[str, SearchState]:
-        founds = [_Found() for _ in plan.searches]
-        self._side_by_side(
-            [
-                self._threads.submit(self._run, search, plan, found, allowance)
-                for search, found in zip(plan.searches, founds, strict=True)
-            ],
-            allowance,
-        )
-        states: dict[str, SearchState] = {**call.searches, **plan.states}
-        for search, found in zip(plan.searches, founds, strict=True):
-            problem = found.problem
-            state = _merge(search, found, call.reading)
-            if problem is not None or state == "failed":
-                problems[problem or "an answer that says it failed"] += 1
-            states[search.resource_type] = envelope.worst(states.get(search.resource_type, "absent"), state)
-        return states
 
     def _run(self, search: Search, plan: Plan, found: _Found, allowance: Allowance) -> None:
         """One search with its pages, in a thread of its own."""
@@ -154,25 +150,13 @@ class Reader:
         except Exception as error:
             found.problem = type(error).__name__
 
-    def _read_medications(self, call: HookCall, plan: Plan, allowance: Allowance, problems: Counter[str]) -> None:
-        """Read the medicines that are known by reference only; one that cannot be read stays unidentified."""
-        wanted = missing_medications(call, plan.base)
-        if len(wanted) > self._settings.medications:
-            problems["more Medication references than are read"] += 1
-        wanted = wanted[: self._settings.medications]
-        reads = [
+    def _ask_medications(self, references: Sequence[str], plan: Plan, allowance: Allowance) -> list[Future[bytes]]:
+        return [
             self._threads.submit(self._client.get, f"{plan.base.url}/{reference}", plan.access.token, allowance)
-            for reference in wanted
+            for reference in references
         ]
-        self._side_by_side(reads, allowance)
-        for read in reads:
-            problem = _problem(read)
-            if problem is not None:
-                problems[problem] += 1
-            else:
-                _add(call.reading, read.result(), "read.medications")
 
-    def _side_by_side(self, reads: Sequence[Future[Any]], allowance: Allowance) -> None:
+    def _wait(self, reads: Sequence[Future[Any]], allowance: Allowance) -> None:
         """Wait for the reads, or for the deadline; then end those that still run."""
         try:
             seconds = allowance.seconds()
@@ -183,6 +167,30 @@ class Reader:
             for read in late:
                 read.cancel()
             allowance.stop()
+
+
+def _merge_searches(
+    call: HookCall, plan: Plan, founds: Sequence[_Found], problems: Counter[str]
+) -> dict[str, SearchState]:
+    """Hand over what the searches found, in the order of the plan; return the states of all searches of the call."""
+    states: dict[str, SearchState] = {**call.searches, **plan.states}
+    for search, found in zip(plan.searches, founds, strict=True):
+        problem = found.problem
+        state = _merge(search, found, call.reading)
+        if problem is not None or state == "failed":
+            problems[problem or "an answer that says it failed"] += 1
+        states[search.resource_type] = envelope.worst(states.get(search.resource_type, "absent"), state)
+    return states
+
+
+def _merge_medications(call: HookCall, reads: Sequence[Future[bytes]], problems: Counter[str]) -> None:
+    """Hand over the medicines that were read; one that could not be read stays unidentified."""
+    for read in reads:
+        problem = _problem(read)
+        if problem is not None:
+            problems[problem] += 1
+        else:
+            _add(call.reading, read.result(), "read.medications")
 
 
 def _problem(read: Future[bytes]) -> str | None:

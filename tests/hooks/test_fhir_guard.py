@@ -141,7 +141,8 @@ def test_an_answer_ends_at_the_bound_of_bytes_however_much_time_there_is(behavio
 @pytest.mark.parametrize("pooled", [False, True], ids=["a new connection", "a pooled connection"])
 @pytest.mark.parametrize("behaviour", ["drip", "drip-headers", "drip-and-close", "silent"])
 def test_a_read_under_way_ends_when_it_is_stopped(behaviour: str, pooled: bool) -> None:
-    with fhir_server() as fhir, ThreadPoolExecutor(1) as threads:
+    # The server ends first, so that a read that was not stopped fails the test and does not hang it.
+    with ThreadPoolExecutor(1) as threads, fhir_server() as fhir:
         host = f"127.0.0.1:{fhir.port}"
         client = FhirClient(Guard([FhirServer(host=host, plain_http=True, private=True)]), threads=1)
         if pooled:

@@ -537,9 +537,19 @@ def test_medications_out_of_scope_are_not_asked_for(site: Site) -> None:
 
 def test_after_a_401_no_more_is_asked(site: Site) -> None:
     site.fhir.behave = {"Condition": "401"}
-    known = bundle(by_reference("m1", "Medication/m9"))
-    site.ask(prefetch={"medication_requests": known, "conditions": ...})
+    site.fhir.add(by_reference("m1", "Medication/m9"))
+    site.ask(prefetch={"medication_requests": ..., "conditions": ...})
+    assert site.fhir.asked_for("MedicationRequest")
     assert site.fhir.asked_for("Medication") == []
+
+
+def test_the_medicine_of_a_draft_does_not_wait_for_a_search_that_is_silent(site: Site) -> None:
+    site.fhir.behave = {"Condition": "silent"}
+    site.fhir.add(medication("m9", "349332"))
+    drafts = {"resourceType": "Bundle", "entry": [{"resource": by_reference("d1", "Medication/m9")}]}
+    context = {"userId": "Practitioner/u1", "patientId": "p1", "draftOrders": drafts}
+    answer = site.ask(context=context, prefetch={"medication_requests": bundle(SERTRALINE), "conditions": ...})
+    assert verdict(answer) == FIRED
 
 
 # Where the token goes ------------------------------------------------------------------------------------------------
