@@ -309,11 +309,24 @@ def test_the_patient_that_was_read_counts(site: Site) -> None:
     assert "patient: not available" not in json.dumps(answer)
 
 
-@pytest.mark.parametrize("behaviour", ["other-patient", "404", "outcome", "null", "ok"])
-def test_a_patient_that_is_not_the_one_asked_for_is_not_used_and_refuses_nothing(site: Site, behaviour: str) -> None:
+NO_PATIENT = "patient: not available"
+
+
+@pytest.mark.parametrize("behaviour", ["other-patient", "404", "outcome", "null", "html"])
+def test_a_patient_that_is_not_the_one_asked_for_is_not_used_and_costs_nothing_else(site: Site, behaviour: str) -> None:
     site.fhir.behave = {"Patient": behaviour}
-    answer = site.ask(prefetch={"patient": ...})
-    assert "1950" not in json.dumps(answer)
+    answer = site.ask(prefetch={"patient": ..., "medication_requests": ...})
+    assert verdict(answer) == FIRED
+    assert NO_PATIENT in json.dumps(answer)
+    site.fhir.behave = {}
+    site.fhir.add(PATIENT)
+    assert NO_PATIENT not in json.dumps(site.ask(prefetch={"patient": ..., "medication_requests": ...}))
+
+
+def test_pages_that_go_in_a_circle_are_read_once(site: Site) -> None:
+    site.fhir.behave = site.fhir.behave_later = {"MedicationRequest": "circle"}
+    assert verdict(site.ask(prefetch={"medication_requests": ...})) == TRUNCATED
+    assert len(site.fhir.asked) == 2
 
 
 def test_records_of_another_patient_are_dropped_and_counted(site: Site) -> None:
@@ -377,6 +390,18 @@ def test_another_fhir_version_is_answered_and_not_read(site: Site) -> None:
     assert {reason["reason"] for reason in evaluation["not_evaluated"]} == {"fhir-version"}
     assert evaluation["evaluated"] == evaluation["findings"] == []
     assert site.fhir.asked == []
+
+
+def test_another_fhir_version_without_any_data_is_no_412(site: Site) -> None:
+    request = {
+        "hook": "patient-view",
+        "hookInstance": "x",
+        "context": {"userId": "Practitioner/u1", "patientId": "p1"},
+        "fhirServer": "https://ehr.example.org/baseDstu2",
+    }
+    response = site.service.post("psychmed-patient-view", request)
+    assert response.status_code == 200
+    assert response.json()["cards"] == []
 
 
 def test_a_server_that_turns_out_to_hold_another_version_is_told(site: Site) -> None:
