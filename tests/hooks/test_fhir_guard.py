@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import time
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from cds.errors import HookRequestError
 from cds.model import Hook
 from cds.settings import FhirServer, FhirSettings, SettingsError, load_settings
 from hooks.reads.access import Access
@@ -306,3 +308,15 @@ def test_a_chart_of_another_version_is_told(record: dict[str, Any]) -> None:
 def test_odd_r4_is_still_r4(record: dict[str, Any]) -> None:
     prefetch = {"medication_statements": {"resourceType": "Bundle", "entry": [{"resource": record}]}}
     assert undecidable("patient-view", prefetch=prefetch) is None
+
+
+def test_requests_of_others_are_told_by_version(shared_data: Path) -> None:
+    told: dict[str, set[str | None]] = {"pddi-cds": set(), "opioid-cds-r4/requests": set()}
+    for folder, found in told.items():
+        for path in (shared_data / "cds-hooks" / folder).rglob("*.json"):
+            body = path.read_bytes()
+            hook = json.loads(body)["hook"]
+            if hook in ("order-select", "order-sign"):
+                with contextlib.suppress(HookRequestError):  # some are about two patients
+                    found.add(read_request(body, hook, may_read=False).call.undecidable)
+    assert told == {"pddi-cds": {"fhir-version"}, "opioid-cds-r4/requests": {None}}
