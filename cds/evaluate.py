@@ -42,6 +42,7 @@ class HookCall:
     searches: state of the search by FHIR type; a type that nobody looked for is missing.
     draft_refs: drafts of the call in its order. selected: the drafts that order-select is about. stops: orders it ends.
     unread_drafts: drafts of the call that could not be read. memory: what the client says was shown or answered before.
+    families: starts of the specification ids of the rules that are asked; None for all.
     undecidable: why no rule can be decided on this call at all ("fhir-version"); None for the usual one.
     """
 
@@ -55,6 +56,7 @@ class HookCall:
     selected: frozenset[str] | None = None
     stops: tuple[str, ...] = ()
     unread_drafts: int = 0
+    families: tuple[str, ...] | None = None
     memory: tuple[Memory, ...] = ()
     undecidable: str | None = None
 
@@ -150,14 +152,15 @@ class Evaluator:
         sent nor read.
         """
         chart = self.chart(call, today=today)
+        rules = self.rules if call.families is None else self.rules.of(call.families)
         if call.undecidable is not None:
-            verdict = not_decided(self.rules, call.hook, call.undecidable)
+            verdict = not_decided(rules, call.hook, call.undecidable)
         elif sum(order.role != "chart" for order in chart.orders) > MOST_ORDERS:
-            verdict = not_decided(self.rules, call.hook, f"more than {MOST_ORDERS} orders in one call")
+            verdict = not_decided(rules, call.hook, f"more than {MOST_ORDERS} orders in one call")
         else:
             derived = self.facts(chart, call.hook)
             matches = self._matches(derived)
-            verdict = decide(self.rules, matches, derived, chart, call.hook, finder=self._finder)
+            verdict = decide(rules, matches, derived, chart, call.hook, finder=self._finder)
         if call.unread_drafts:
             verdict = with_unread_drafts(verdict, call.unread_drafts)
         if call.undecidable is None and not verdict.evaluated and _nothing_known(call):

@@ -19,10 +19,10 @@ from cds.fhir import envelope
 from cds.fhir.reading import Reading, SearchState
 from cds.fhir.references import id_of, normalize_reference
 from cds.findings import BadResource
-from cds.model import Hook
 from cds.text import plain
 from hooks import version
 from hooks.discovery import searched_type
+from hooks.kinds import KINDS, UNDERSTOOD_AT
 from hooks.reads.access import Access, read_access
 from hooks.reads.pages import has_more, read_page
 from hooks.reads.plan import Unfinished
@@ -31,8 +31,6 @@ from hooks.version import FHIR_VERSION
 # Clinical specification 10.3: a draft with one of these ends a charted order.
 STOP_STATUSES = frozenset({"stopped", "cancelled", "completed"})
 IGNORED_STATUS = "entered-in-error"
-DRAFT_HOOKS: frozenset[Hook] = frozenset({"order-select", "order-sign"})
-
 _BOM = b"\xef\xbb\xbf"
 _LONGEST_KEY = 64
 _MOST_REMEMBERED = 1000
@@ -101,13 +99,15 @@ class Received:
     unfinished: tuple[Unfinished, ...]
 
 
-def read_call(body: bytes, hook: Hook) -> HookCall:
+def read_call(body: bytes, hook: str) -> HookCall:
     """Read the request of one hook, when nothing can be read for it. Raises as `read_request`."""
     return read_request(body, hook, may_read=False).call
 
 
-def read_request(body: bytes, hook: Hook, *, may_read: bool) -> Received:
-    """Read the request of one hook. may_read: the site lists FHIR servers; else the client's offer is not looked at.
+def read_request(body: bytes, hook: str, *, may_read: bool) -> Received:
+    """Read the request of one hook, by the name that clients give it.
+
+    may_read: the site lists FHIR servers; else the client's offer is not looked at.
 
     Raises HookRequestError 400 for what is not JSON, not this hook, not complete, or of another patient.
     """
@@ -115,7 +115,7 @@ def read_request(body: bytes, hook: Hook, *, may_read: bool) -> Received:
     said = _text(fields.hook, "hook")
     if said is None:
         raise HookRequestError(400, "hook is missing")
-    if said != hook:
+    if said != hook and said not in UNDERSTOOD_AT.get(hook, ()):
         raise HookRequestError(400, f"hook is not {hook}, the hook of this service")
     if _text(fields.hook_instance, "hookInstance") is None:
         raise HookRequestError(400, "hookInstance is missing")
@@ -129,10 +129,12 @@ def read_request(body: bytes, hook: Hook, *, may_read: bool) -> Received:
     reading = Reading(patient_id)
     access = read_access(fields.fhir_server, fields.fhir_authorization) if may_read else None
     prefetched = _read_prefetch(fields.prefetch or {}, reading, pages=access is not None)
-    drafts = _read_drafts(context, reading) if hook in DRAFT_HOOKS else _Drafts()
+    kind = KINDS[said]
+    drafts = _read_drafts(context, kind.orders, reading) if kind.orders is not None else _Drafts()
     draft_refs = drafts.refs("draft")
     call = HookCall(
-        hook=hook,
+        hook=kind.answers,
+        families=kind.families,
         patient_id=patient_id,
         user=_text(context.get("userId"), "context.userId"),
         encounter=_id(_text(context.get("encounterId"), "context.encounterId", numbers=True), "Encounter") or None,
@@ -200,19 +202,20 @@ def _id(text: str | None, resource_type: str) -> str:
     return id_of(text or "", resource_type)
 
 
-def _read_drafts(context: dict[str, msgspec.Raw], reading: Reading) -> _Drafts:
+def _read_drafts(context: dict[str, msgspec.Raw], field: str, reading: Reading) -> _Drafts:
     """Hand the draft orders to the reading; return which are drafts and which end a charted order."""
-    raw = context.get("draftOrders")
+    raw = context.get(field)
+    where = f"context.{field}"
     if raw is None or envelope.starts_with(raw) == b"n":
-        raise HookRequestError(400, "context.draftOrders is missing")
-    entries = _draft_entries(raw)
+        raise HookRequestError(400, f"{where} is missing")
+    entries = _draft_entries(raw, where)
     resources = [entry.get("resource", _NOTHING) for entry in entries]
     heads = [_head(resource) for resource in resources]
-    if _give_ids(heads, resources, reading):
+    if _give_ids(heads, resources, reading, where):
         entries = [entry | {"resource": resource} for entry, resource in zip(entries, resources, strict=True)]
         raw = msgspec.Raw(msgspec.json.encode({"resourceType": "Bundle", "entry": entries}))
     known_bad = len(reading.bad)
-    reading.add(raw, "context.draftOrders", source="context")
+    reading.add(raw, where, source="context")
     for head in heads:
         if head is not None and head.made:
             # The client does not know this id: no update and no removal may be suggested under it.
@@ -232,7 +235,7 @@ def _read_drafts(context: dict[str, msgspec.Raw], reading: Reading) -> _Drafts:
     return _Drafts(tuple(drafts), len(reading.bad) - known_bad, other)
 
 
-def _give_ids(heads: list[_Head | None], resources: list[msgspec.Raw], reading: Reading) -> bool:
+def _give_ids(heads: list[_Head | None], resources: list[msgspec.Raw], reading: Reading, where: str) -> bool:
     """Give an id to each draft that has none, or the id of an earlier one: else it would go unjudged.
 
     Returns whether any was given. A draft that stands twice, word for word, stays one.
@@ -246,7 +249,7 @@ def _give_ids(heads: list[_Head | None], resources: list[msgspec.Raw], reading: 
             continue
         if head.id:
             reading.bad.append(
-                BadResource(f"context.draftOrders.entry[{number}]", "another draft has this id; judged under another")
+                BadResource(f"{where}.entry[{number}]", "another draft has this id; judged under another")
             )
         head.id, head.made = f"draft-{number + 1}", True
         while head.ref in taken:
@@ -256,7 +259,7 @@ def _give_ids(heads: list[_Head | None], resources: list[msgspec.Raw], reading: 
     return any(head is not None and head.made for head in heads)
 
 
-def _draft_entries(raw: msgspec.Raw) -> list[dict[str, msgspec.Raw]]:
+def _draft_entries(raw: msgspec.Raw, where: str) -> list[dict[str, msgspec.Raw]]:
     """The entries of the Bundle. One bare order in its place, and orders not wrapped in `resource`, are understood."""
     try:
         parts = envelope.parts_of(raw)
@@ -269,7 +272,7 @@ def _draft_entries(raw: msgspec.Raw) -> list[dict[str, msgspec.Raw]]:
             entries.append({"resource": entry} if unwrapped else inside)
         return entries
     except (msgspec.DecodeError, RecursionError):
-        raise HookRequestError(400, "context.draftOrders is not a Bundle of resources") from None
+        raise HookRequestError(400, f"{where} is not a Bundle of resources") from None
 
 
 def _head(resource: msgspec.Raw) -> _Head | None:

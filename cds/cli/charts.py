@@ -7,7 +7,6 @@ import zlib
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
-from typing import get_args
 
 import msgspec
 
@@ -19,6 +18,7 @@ from cds.fhir.reading import Reading, SearchState, normalize_reference
 from cds.fhir.records import RESOURCE_TYPES, NotOfOnePatient
 from cds.model import Hook
 from hooks.discovery import PREFETCH
+from hooks.kinds import KINDS
 from hooks.request import read_call
 
 _SEARCHED = {resource_type: "complete" for resource_type, _ in PREFETCH.values()}
@@ -69,9 +69,9 @@ def _read_file(path: Path, hook: Hook | None) -> tuple[str, HookCall]:
         raise NotAChart(f"{path.name}: not a JSON object") from None
     if "hook" in parts:
         asked = hook or envelope.text_of(parts["hook"])
-        if asked not in get_args(Hook):
-            raise NotAChart(f"{path.name}: the hook is not one of {', '.join(get_args(Hook))}")
-        return path.name, read_call(raw, asked)  # type: ignore[arg-type]
+        if asked not in KINDS:
+            raise NotAChart(f"{path.name}: the hook is not one of {', '.join(KINDS)}")
+        return path.name, read_call(raw, asked)
     if envelope.text_of(parts.get("resourceType")) == "Bundle":
         reading = Reading(None)
         state = reading.add(raw, "bundle", source="chart")

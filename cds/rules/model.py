@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from cds.model import Indicator, RuleSpec
@@ -109,6 +109,10 @@ class RuleSet:
     shared: Mapping[str, Parameter]
     version: str
     by_spec_id: Mapping[str, tuple[Rule, Level]] = field(default_factory=dict)
+
+    def of(self, families: tuple[str, ...]) -> RuleSet:
+        """Only the rules whose specification id starts with one of these ("D-")."""
+        return replace(self, rules=tuple(rule for rule in self.rules if rule.spec.startswith(families)))
 
     @property
     def specs(self) -> list[RuleSpec]:

@@ -1,7 +1,6 @@
 """114 requests that other people wrote, over HTTP: what each is answered, and what was made of its medicines.
 
 The table was written from the requests, not from the answers. 400 and 412 name their reason:
-  hook     medication-prescribe, a hook that was withdrawn; no service of ours has it
   Patient  the prefetched Patient is not context.patientId
   draft    the draft order is about somebody else
   412      neither a patient nor a medicine was sent, there is no FHIR server to ask, and no rule can do without
@@ -48,10 +47,10 @@ davinci-crd/
   deviceRequestNoPrefetchNoDoc                                                  200 0 0 0 0
   deviceRequestPrefetch                                                         200 0 0 0 0
   deviceRequestPrefetchNoDoc                                                    200 0 0 0 0
-  medicationRequestNoPrefetch                                                   400 hook
-  medicationRequestNoPrefetchNoDoc                                              400 hook
-  medicationRequestPrefetch                                                     400 hook
-  medicationRequestPrefetchNoDoc                                                400 hook
+  medicationRequestNoPrefetch                                                   200 0 0 0 1
+  medicationRequestNoPrefetchNoDoc                                              200 1 0 0 0
+  medicationRequestPrefetch                                                     200 0 0 0 1
+  medicationRequestPrefetchNoDoc                                                200 1 0 0 0
   requestWithHydratedPrefetchBundle                                             200 0 0 0 0
 op/HelloWorld/
   HelloWorld                                                                    412
@@ -146,22 +145,22 @@ pddi-cds/
   multi-update-draft-orders-2                                                   200 0 0 0 3
   multi-update-draft-orders-3                                                   200 2 0 0 1
   multi-update-draft-orders-4                                                   200 1 0 0 3
-  request-digoxin-cyclosporine-scenario-01                                      400 hook
-  request-digoxin-cyclosporine-scenario-02                                      400 hook
-  request-digoxin-cyclosporine-scenario-03                                      400 hook
-  request-digoxin-cyclosporine-scenario-04                                      400 hook
-  request-warfarin-nsaid-scenario-01                                            400 hook
-  request-warfarin-nsaid-scenario-02                                            400 hook
-  request-warfarin-nsaid-scenario-03                                            400 hook
-  request-warfarin-nsaid-scenario-04                                            400 hook
-  request-warfarin-nsaid-scenario-05                                            400 hook
+  request-digoxin-cyclosporine-scenario-01                                      200 0 0 0 1
+  request-digoxin-cyclosporine-scenario-02                                      200 0 0 0 1
+  request-digoxin-cyclosporine-scenario-03                                      200 0 0 0 1
+  request-digoxin-cyclosporine-scenario-04                                      200 0 0 0 1
+  request-warfarin-nsaid-scenario-01                                            400 draft
+  request-warfarin-nsaid-scenario-02                                            400 draft
+  request-warfarin-nsaid-scenario-03                                            400 draft
+  request-warfarin-nsaid-scenario-04                                            400 draft
+  request-warfarin-nsaid-scenario-05                                            400 draft
   warfarin-nsaids-order-select-coordination                                     200 2 0 0 0
   warfarin-nsaids-order-select-no-coordination                                  200 2 0 0 0
   warfarin-nsaids-order-sign-coordination                                       200 2 0 0 0
   warfarin-nsaids-order-sign-no-coordination                                    200 2 0 0 0
 """
 
-REASONS = {"hook": "the hook of this service", "Patient": "Patient other than", "draft": "resource of a patient other"}
+REASONS = {"Patient": "Patient other than", "draft": "resource of a patient other"}
 
 
 def rows() -> list[tuple[str, list[str]]]:
@@ -192,7 +191,7 @@ def test_a_request_of_others_is_answered_as_the_table_says(
 ) -> None:
     body = (shared_data / "cds-hooks" / name).read_bytes()
     request = json.loads(body)
-    hook = request["hook"] if request["hook"] != "medication-prescribe" else "order-sign"
+    hook = request["hook"]
     answer = service.post(f"psychmed-{hook}", body)
     status, *details = expected
     assert answer.status_code == int(status), answer.text

@@ -1,0 +1,47 @@
+"""The hooks that clients fire, and how each is answered: by which hook of the house, and where its orders stand.
+
+order-dispatch is deliberately not among them: a dispatched order is signed, and nothing about it can be changed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from cds.model import Hook
+
+WireHook = Literal[
+    "patient-view", "encounter-start", "appointment-book", "order-select", "order-sign", "medication-refill",
+    "encounter-discharge", "medication-prescribe", "order-review",
+]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """answers: the hook whose rules decide. orders: context field with the draft orders; None where there are none.
+
+    families: first letters of the rules that are asked; None for all of the hook's.
+    """
+
+    answers: Hook
+    orders: str | None = None
+    families: tuple[str, ...] | None = None
+
+
+KINDS: dict[str, Kind] = {
+    "patient-view": Kind("patient-view"),
+    "encounter-start": Kind("patient-view"),
+    # Whoever books wants to know whom to see, not which tablets collide.
+    "appointment-book": Kind("patient-view", families=("D-",)),
+    "order-select": Kind("order-select", "draftOrders"),
+    "order-sign": Kind("order-sign", "draftOrders"),
+    "medication-refill": Kind("order-sign", "medications"),
+    "encounter-discharge": Kind("encounter-discharge"),
+    # Withdrawn from the standard and still fired: what was prescribed then is signed now.
+    "medication-prescribe": Kind("order-sign", "medications"),
+    "order-review": Kind("order-sign", "orders"),
+    # No hook of the service: an audit asks the same questions of a chart.
+    "batch": Kind("batch"),
+}
+# A client of an older version posts to the service it knows: these hooks are understood at order-sign too.
+UNDERSTOOD_AT: dict[str, frozenset[str]] = {"order-sign": frozenset({"medication-prescribe", "order-review"})}
