@@ -1,17 +1,20 @@
 """The service as an ASGI application.
 
 One request is decoded, evaluated and answered in one go in the worker's own thread: that takes a few milliseconds
-of computing and waits for nothing, so a thread pool would only add latency.
+of computing and waits for nothing, so a thread pool would only add latency. Only a request that has to be completed
+from the client's FHIR server waits, in a thread of the pool.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING
 
 import orjson
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -29,10 +32,11 @@ from hooks.education import HEADERS, index, page
 from hooks.education import PATH as EDUCATION_PATH
 from hooks.guard import Cors, LastResort
 from hooks.outcome import JSON, outcome
-from hooks.request import read_call
+from hooks.reads.reader import Reader
+from hooks.request import Received, read_request
 
 if TYPE_CHECKING:
-    from cds.evaluate import Evaluator
+    from cds.evaluate import Evaluator, HookCall
 
 _MESSAGES = {404: "there is no such address or service here", 405: "this method is not allowed here"}
 
@@ -44,6 +48,7 @@ class Service:
         self.settings = settings
         self.evaluator = evaluator
         self.zone = settings.zone
+        self.reader = Reader(settings.fhir) if settings.fhir.servers else None
 
     async def discover(self, request: Request) -> Response:
         """`GET /cds-services`."""
@@ -57,7 +62,9 @@ class Service:
             raise HTTPException(404)
         check_media_type(request)
         body = await read_body(request, self.settings.max_body_bytes)
-        hook_call = read_call(body, service.hook)
+        deadline = time.monotonic() + self.settings.fhir.deadline_ms / 1000
+        received = read_request(body, service.hook, may_read=self.reader is not None)
+        hook_call = await self._with_reads(received, service.prefetch_keys, deadline)
         evaluation = self.evaluator.evaluate(hook_call, today=today_at(self.zone, self.settings.today))
         answer = response_json(
             evaluation,
@@ -67,6 +74,15 @@ class Service:
             base_url=base_url(self.settings, request.scope),
         )
         return Response(orjson.dumps(answer), media_type=JSON)
+
+    async def _with_reads(self, received: Received, keys: Sequence[str], deadline: float) -> HookCall:
+        """The call, with what was missing read from the client's FHIR server. A full prefetch waits for nothing."""
+        if self.reader is None:
+            return received.call
+        plan = self.reader.plan(received.call, received.access, received.unfinished, keys)
+        if plan is None:
+            return received.call
+        return await run_in_threadpool(self.reader.read, received.call, plan, deadline=deadline)
 
     async def education(self, request: Request) -> Response:
         """`GET /education` and `GET /education/{topic}`: pages for the patient."""
@@ -122,6 +138,8 @@ def build_app(settings: Settings, evaluator: Evaluator | None = None) -> Starlet
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         del app
         yield
+        if service.reader is not None:
+            service.reader.close()
         service.evaluator.close()
 
     app = Starlette(
