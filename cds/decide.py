@@ -21,7 +21,10 @@ _LOWER: dict[Indicator, Indicator | None] = {"critical": "warning", "warning": "
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """A rule holds for one subject at one level. lowered: why the indicator is below the level's own."""
+    """A rule holds for one subject at one level. lowered: why the indicator is below the level's own.
+
+    behind: a silent branch of the rule, tried before, holds for the subject too. It may not keep back what is active.
+    """
 
     rule: Rule
     level: Level
@@ -31,6 +34,7 @@ class Decision:
     lowered: tuple[str, ...]
     not_checked: tuple[str, ...]
     silent: bool
+    behind: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +108,7 @@ def _decide_rule(
     hook: Hook,
 ) -> tuple[list[Decision], set[str]]:
     decided: dict[str, Decision] = {}
+    behind: dict[str, Decision] = {}
     reasons: set[str] = set()
     for level in rule.levels:
         if hook not in level.hooks or level.spec is None or level.status not in {"active", "silent"}:
@@ -117,15 +122,20 @@ def _decide_rule(
         lowered_for = [_bindings_of(by_spec, lowering) for lowering in level.lowerings] if found else []
         for match in found:
             subject = match.bound[0].ref if isinstance(match.bound[0], Fact) else match.bound[0][0].ref
-            if subject not in decided:
+            first = decided.get(subject)
+            # 10.2: a branch that ships silent is the branch, not the rule: a later, active one still speaks.
+            masked = first is not None and first.silent and rule.status == "active" and level.status == "active"
+            if first is None or (masked and subject not in behind):
                 decision, lacking_to_suppress = _at_level(rule, level, match, lowered_for, chart)
                 if decision is None:
                     reasons.update(lacking_to_suppress)
-                else:
+                elif first is None:
                     decided[subject] = decision
+                else:
+                    behind[subject] = replace(decision, behind=True)
     if not decided:
         reasons.update(_unknown_fields(rule, unknown, hook))
-    return list(decided.values()), reasons
+    return [*decided.values(), *behind.values()], reasons
 
 
 def _bindings_of(by_spec: Mapping[str, list[Match]], lowering: Lowering) -> frozenset[_Bindings]:

@@ -15,6 +15,7 @@ from cds.shipped import shipped
 class Topic:
     """One page. classes: class groups it is for, or `<class group>:<moiety>` for one drug that has a page of its own.
 
+    not_for: drugs of these classes that work or are given otherwise, so that the page would mislead.
     sources: (citation, address). sourced: which of the lines have been read in a source, and which await review.
     """
 
@@ -27,6 +28,7 @@ class Topic:
     when_to_call: tuple[str, ...]
     sources: tuple[tuple[str, str], ...]
     sourced: str
+    not_for: tuple[str, ...] = ()
 
 
 @cache
@@ -45,6 +47,7 @@ def topics() -> Mapping[str, Topic]:
             when_to_call=tuple(map(str, data["when_to_call"])),
             sources=tuple((str(s["cite"]), str(s["url"])) for s in data["sources"]),
             sourced=str(data["sourced"]),
+            not_for=tuple(map(str, data.get("not_for", ()))),
         )
         found[topic.id] = topic
     return found
@@ -58,5 +61,5 @@ def _by_class() -> Mapping[str, str]:
 def topics_for(ingredients: Iterable[Ingredient]) -> tuple[str, ...]:
     """Ids of the pages on these drugs, sorted; a drug's own page goes before that of its class."""
     by_class = _by_class()
-    found = (by_class.get(f"{i.class_group}:{i.moiety}") or by_class.get(i.class_group) for i in ingredients)
-    return tuple(sorted({topic for topic in found if topic is not None}))
+    found = ((i, by_class.get(f"{i.class_group}:{i.moiety}") or by_class.get(i.class_group)) for i in ingredients)
+    return tuple(sorted({topic for i, topic in found if topic is not None and i.key not in topics()[topic].not_for}))

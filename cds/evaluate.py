@@ -169,6 +169,8 @@ class Evaluator:
         unwritten: list[NotEvaluated] = []
         words = _Words(chart, Known.of(chart), not_identified(chart)) if verdict.decisions else None
         for decision in verdict.decisions:
+            if decision.behind and self._every_branch:
+                continue  # where silent branches count as active, the one tried before is the finding
             try:
                 assert words is not None
                 findings.append(self._finding(decision, words, today))

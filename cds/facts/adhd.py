@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from cds.chart.model import Order
+from cds.dates import Day
 from cds.facts.context import Context, fact
 from cds.facts.exposure import Episode
 from cds.facts.intervals import days_in, union
@@ -48,17 +50,22 @@ def _start(c: Context, episode: Episode, used: tuple[tuple[int, int], ...]) -> I
 
 def _planned(c: Context, used: tuple[tuple[int, int], ...]) -> Iterator[Fact]:
     """The order being signed, as a start that lies ahead."""
-    for order, part in judged(c):
-        if part.ingredient.class_group not in ADHD_GROUPS:
-            continue
-        day = max(order.start if order.start is not None else c.today, c.today)
+    orders = [o for o, part in judged(c) if part.ingredient.class_group in ADHD_GROUPS]
+    if orders:
+        # Two strengths, or two drugs, begun by one call are one start.
+        order = min(orders, key=lambda o: (_first_day(c, o), o.ref))
+        day = _first_day(c, order)
         yield fact(
             "adhd_start",
-            f"adhd_start:planned:{order.ref}#{part.ingredient.key}",
-            [order.ref],
+            f"adhd_start:planned:{order.ref}",
+            [o.ref for o in orders],
             planned=True,
-            drug=order.medication.label,
+            drug=" + ".join(dict.fromkeys(o.medication.label for o in orders)),
             day=c.rel(day),
             days_without=days_without(c, used, day),
             confidence="high",
         )
+
+
+def _first_day(c: Context, order: Order) -> Day:
+    return max(order.start if order.start is not None else c.today, c.today)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from cds.chart.model import Order
@@ -15,7 +15,7 @@ from cds.facts.context import Context, fact
 from cds.facts.exposure import Episode
 from cds.facts.intervals import gap
 from cds.facts.orders import judged
-from cds.facts.switches import Call, Reason, coverage_percent, leaving, since_end, unused_days
+from cds.facts.switches import Call, Reason, coverage_percent, leaving, regimens, since_end, unused_days
 from cds.facts.trials import Trial, is_for_another_purpose, trial_of
 from cds.model import Fact
 
@@ -104,7 +104,7 @@ def _switches(c: Context) -> Iterator[Fact]:
     latest = {u.trial.part.ingredient.key: u for u in _oral(c) if u.trial.part.ingredient.moiety not in injected}
     uses = [*latest.values(), *(u for u in injected.values() if u is not None)]
     call = Call.of(c, judged_drafts)
-    for order, part in drafts:
+    for order, part, strengths in regimens(drafts):
         left = [
             (u, how)
             for u in uses
@@ -112,7 +112,8 @@ def _switches(c: Context) -> Iterator[Fact]:
             and (how := leaving(c, order, part, u.trial, call, by_record_only=True)) is not None
         ]
         if left:
-            yield _switch(c, order, part, *max(left, key=lambda pair: _progress(c, pair[0])))
+            made = _switch(c, order, part, *max(left, key=lambda pair: _progress(c, pair[0])))
+            yield replace(made, evidence=tuple(sorted({*made.evidence, *strengths})))
 
 
 def _is_target(c: Context, order: Order, part: DrugPart) -> bool:

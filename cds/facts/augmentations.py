@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cache
 
@@ -21,6 +21,7 @@ from cds.facts.switches import (
     leaving,
     left_by,
     phq_pair,
+    regimens,
     since_end,
     unused_days,
 )
@@ -50,12 +51,14 @@ def facts(c: Context) -> Iterator[Fact]:
     call = Call.of(c, drafts)
     latest = {t.part.ingredient.key: t for t in found}  # the current or last one of each drug
     staying = [t for t in latest.values() if _stays(c, t, drafts, call)]
-    for added in augmenters:
+    for order, part, strengths in regimens([(a.order, a.part) for a in augmenters]):
+        added = _Added(order, part, _augmenters()[part.ingredient.key])
         if added.kind == "antidepressant" and _is_switch(c, added, list(latest.values()), call):
             continue  # the business of C-01
         going_on = [t for t in staying if leaving(c, added.order, added.part, t, call) is None]
         beside = [t for t in going_on if t.part.ingredient.moiety != added.part.ingredient.moiety]
-        yield _augmentation(c, added, max(beside, key=_progress, default=None), _full_trials(c, found))
+        made = _augmentation(c, added, max(beside, key=_progress, default=None), _full_trials(c, found))
+        yield replace(made, evidence=tuple(sorted({*made.evidence, *strengths})))
 
 
 @cache

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from cds.drugs.model import Ingredient
+from cds.chart.model import Order
+from cds.drugs.model import DrugPart, Ingredient, Medication
 from cds.facts.context import Context, fact
-from cds.facts.orders import judged
 from cds.model import Fact
 from cds.needs import unmet
 from cds.shipped import table
+
+_HANDED_OUT = 90  # days for which a dispense without a supply may still be in hand
+_NOT_IDENTIFIED = frozenset({"unidentified", "conflict"})
 
 
 def facts(c: Context) -> Iterator[Fact]:
@@ -19,7 +22,7 @@ def facts(c: Context) -> Iterator[Fact]:
     unread: dict[str, None] = {}
     refs: list[str] = []
     unidentified_matters = False
-    for order, part in judged(c):
+    for order, part in _signed(c):
         rows = [row for row in table("guarded_drugs") if _is(part.ingredient, row["drug"]) and _applies(c, row)]
         if not rows:
             continue
@@ -30,7 +33,7 @@ def facts(c: Context) -> Iterator[Fact]:
         unread.update(dict.fromkeys(why for row in rows if (why := unmet(row["need"], c.chart)) is not None))
     if not drugs:
         return
-    unidentified = len(c.chart.unidentified) if unidentified_matters else None
+    unidentified = len(_unidentified(c)) if unidentified_matters else None
     yield fact(
         "safety_gap",
         "safety_gap",
@@ -40,6 +43,28 @@ def facts(c: Context) -> Iterator[Fact]:
         unread_count=len(unread),
         unidentified=unidentified or None,
     )
+
+
+def _signed(c: Context) -> Iterator[tuple[Order, DrugPart]]:
+    """Orders that the call signs, those of a ward too: what guards these drugs runs there as well (1.9)."""
+    for order in c.chart.orders:
+        if order.role != "chart" and order.medication.systemic and not order.medication.rescue:
+            for part in order.medication.parts:
+                yield order, part
+
+
+def _unidentified(c: Context) -> frozenset[str]:
+    """Names of medicines in use, or ordered now, that could not be identified; what was taken once is none (1.3.1)."""
+    found: list[Medication] = [
+        *(o.medication for o in c.chart.orders if o.role != "chart" or o.progress in {"current", "paused"}),
+        *(s.medication for s in c.chart.statements if s.current and s.taken),
+        *(
+            f.medication
+            for f in c.chart.fills
+            if f.start + (f.days if f.days is not None else _HANDED_OUT) > c.today
+        ),
+    ]  # fmt: skip
+    return frozenset(m.label for m in found if m.status in _NOT_IDENTIFIED)
 
 
 def _is(ingredient: Ingredient, selector: str) -> bool:

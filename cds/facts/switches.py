@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Literal
 
@@ -56,11 +56,18 @@ def switches(c: Context, trials: Sequence[Trial]) -> Iterator[Fact]:
         return
     latest = {t.part.ingredient.key: t for t in trials}  # trials come by start: the current or last one of each drug
     call = Call.of(c, drafts)
+    for order, part, strengths in regimens([(o, p) for o, p in drafts if is_target(c, o, p)]):
+        made = _switch(c, order, part, list(latest.values()), call)
+        if made is not None:
+            yield replace(made, evidence=tuple(sorted({*made.evidence, *strengths})))
+
+
+def regimens(drafts: Iterable[tuple[Order, DrugPart]]) -> list[tuple[Order, DrugPart, list[str]]]:
+    """The drafts of one call by drug: two strengths signed together are one regimen. First order, all references."""
+    found: dict[str, tuple[Order, DrugPart, list[str]]] = {}
     for order, part in drafts:
-        if is_target(c, order, part):
-            made = _switch(c, order, part, list(latest.values()), call)
-            if made is not None:
-                yield made
+        found.setdefault(part.ingredient.key, (order, part, []))[2].append(order.ref)
+    return list(found.values())
 
 
 def is_target(c: Context, order: Order, part: DrugPart) -> bool:
@@ -107,6 +114,8 @@ def _switch(
         old_last=c.rel(t.episode.end),
         days_since_start=c.today - t.start,
         days_since_end=since_end(c, t),
+        # The break between an MAO inhibitor and the other drug is the washout: the decision to switch lies behind it.
+        maoi_washout=how == "ended" and "MAOI" in {part.ingredient.class_group, t.part.ingredient.class_group},
         indication=indication,
         dose_known=adequate is not None,
         covered_days=t.covered,

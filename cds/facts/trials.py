@@ -43,15 +43,15 @@ class Trial:
 def facts(c: Context) -> Iterator[Fact]:
     found = list(trials(c))
     for t in found:
-        if t.adequate is not None:
-            yield fact(
-                "trial",
-                f"trial:{t.part.ingredient.key}:{t.start - c.today}",
-                t.episode.refs,
-                moiety=t.part.ingredient.moiety,
-                start=c.rel(t.start),
-                adequate_days=t.adequate,
-            )
+        yield fact(
+            "trial",
+            f"trial:{t.part.ingredient.key}:{t.start - c.today}",
+            t.episode.refs,
+            moiety=t.part.ingredient.moiety,
+            start=c.rel(t.start),
+            # Missing data of C-01: where the dose is not known, days at any dose count.
+            adequate_days=t.covered if t.adequate is None else t.adequate,
+        )
     yield from _stop_reasons(c)
     yield from switches(c, found)
 

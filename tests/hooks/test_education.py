@@ -34,6 +34,24 @@ def test_lithium_has_a_page_of_its_own_and_other_mood_stabilisers_theirs() -> No
     assert topics_for([table.ingredient("lithium"), table.ingredient("lamotrigine")]) == ("lithium", "mood-stabilisers")
 
 
+def test_a_drug_that_works_otherwise_than_its_class_gets_no_page_of_the_class() -> None:
+    table = drug_table()
+    for key in ("esketamine", "zuranolone"):
+        assert topics_for([table.ingredient(key)]) == ()
+    assert topics_for([table.ingredient("bupropion")]) == ("other-antidepressants",)
+
+
+@pytest.mark.parametrize("topic", topics().values(), ids=lambda t: t.id)
+def test_every_page_says_whom_to_call_with_thoughts_of_suicide(topic) -> None:  # type: ignore[no-untyped-def]
+    assert any("suicide" in line and "988" in line for line in topic.when_to_call)
+
+
+@pytest.mark.parametrize("topic", topics().values(), ids=lambda t: t.id)
+def test_fever_with_stiff_muscles_is_an_emergency_on_every_page(topic) -> None:  # type: ignore[no-untyped-def]
+    for line in topic.when_to_call:
+        assert "stiff" not in line or "emergency number" in line, line
+
+
 @pytest.mark.parametrize("topic", topics().values(), ids=lambda t: t.id)
 def test_a_page_says_how_when_what_at_first_and_when_to_call_with_a_source(topic) -> None:  # type: ignore[no-untyped-def]
     assert topic.how_it_works.count(".") <= 2
