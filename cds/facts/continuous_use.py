@@ -27,6 +27,7 @@ from cds.facts.sedatives import (
     percent_of,
     present_doses,
     single_equivalent,
+    unconfirmed,
 )
 from cds.facts.supply import CONFIDENCES, Supply
 from cds.model import Fact
@@ -62,7 +63,8 @@ def facts(c: Context) -> Iterator[Fact]:
 def _continuous(c: Context, use: ClassUse, other: ClassUse | None) -> Fact:
     episode = use.episode
     rate = administrations_per_28_days(c, episode.stretches, episode.start, episode.end)
-    equivalent = single_equivalent(present_doses(c, use))
+    doses = present_doses(c, use)
+    equivalent = single_equivalent(doses)
     percent, rose = _since_lookback(c, use)
     strongest = max((s.confidence for st in episode.stretches for s in st.supplies), key=CONFIDENCES.index)
     return fact(
@@ -79,6 +81,7 @@ def _continuous(c: Context, use: ClassUse, other: ClassUse | None) -> Fact:
         administrations_per_28_days=rate,
         frequency_known=rate is not None,
         diazepam_equivalent=equivalent,
+        unconfirmed_equivalent=unconfirmed(doses) if equivalent is not None else None,
         dependence=_dependence(use, equivalent, rate),
         equivalent_percent_of_lookback=percent,
         rose_since_lookback=rose,
