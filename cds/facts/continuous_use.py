@@ -30,6 +30,7 @@ from cds.facts.sedatives import (
     unconfirmed,
 )
 from cds.facts.supply import CONFIDENCES, Supply
+from cds.facts.switches import is_on_hold
 from cds.model import Fact
 
 _HOOKS = frozenset({"patient-view", "batch", "order-sign"})
@@ -44,6 +45,9 @@ def facts(c: Context) -> Iterator[Fact]:
     if c.hook not in _HOOKS:
         return
     uses = {group: class_uses(c, group) for group in GROUPS}
+    if c.hook != "order-sign":
+        # 1.2: an order on hold silences what is said of duration; a new order is judged all the same.
+        uses = {group: found for group, found in uses.items() if not (found and _is_held(c, found[-1]))}
     current = {group: found[-1] for group, found in uses.items() if found and is_current(c, found[-1])}
     for group, use in current.items():
         other = next((u for g, u in current.items() if g != group), None)
@@ -58,6 +62,10 @@ def facts(c: Context) -> Iterator[Fact]:
         for group, found in uses.items():
             yield from _short_courses(c, group, found)
         yield from _prescribers(c)
+
+
+def _is_held(c: Context, use: ClassUse) -> bool:
+    return is_on_hold(c, use.latest.part.ingredient.key)
 
 
 def _continuous(c: Context, use: ClassUse, other: ClassUse | None) -> Fact:
