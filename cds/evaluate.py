@@ -263,7 +263,7 @@ def _nothing_known(call: HookCall) -> bool:
 def _about(subject: Fact) -> str:
     """What a finding is about, so that it can be recognised another day: the class, else the drug."""
     fields = subject.fields
-    return next((str(fields[name]) for name in ("class_group", "ingredient", "moiety") if name in fields), "")
+    return next((str(fields[name]) for name in ("class_group", "ingredient", "moiety", "group") if name in fields), "")
 
 
 def _shown(findings: Sequence[Finding], chart: Chart) -> list[Memory]:

@@ -5,14 +5,14 @@ Pure. Nothing is lost: every finding comes back with its disposition (clinical s
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from cds.findings import Finding
 from cds.model import Indicator
 
-Condition = Literal["same medication", "same draft", "same pair"]
+Condition = Literal["same medication", "same draft", "same switch", "same pair"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,24 +21,29 @@ class Collapse:
 
     same medication: both rest on one and the same medication record.
     same draft: both rest on the same draft order; where the drafts are not known, on the same medication record.
+    same switch: both rest on the same draft, and on a record of the same old drug: beside a second old drug the draft
+    is another problem. Where the drafts are not known, as same draft.
     same pair: every order the absorbed finding rests on is also in the absorber's evidence.
+    about: only an absorber that is about this (`Finding.about`); empty for any.
     """
 
     absorber: str
     absorbed: str
     when: Condition
+    about: str = ""
 
 
 # Clinical specification 1.11. Pairs of rules that are not there cannot occur; the table is complete all the same.
 COLLAPSE_MAP: tuple[Collapse, ...] = (
-    Collapse("A-02", "B-02", "same medication"),  # A-02 of two benzodiazepines: only those share a drug with B-02
+    # Of two benzodiazepines only: beside a Z-drug the missing review of the benzodiazepine is a problem of its own.
+    Collapse("A-02", "B-02", "same medication", about="benzodiazepine"),
     Collapse("X-DDI-02", "A-02", "same medication"),
     Collapse("X-DDI-02", "B-02", "same medication"),
     Collapse("B-03", "B-02", "same medication"),
     Collapse("D-01", "X-POP-01", "same medication"),
     Collapse("D-01", "X-MBC-01", "same medication"),
     Collapse("X-DOSE-01", "A-01", "same draft"),
-    Collapse("C-01", "A-02", "same draft"),
+    Collapse("C-01", "A-02", "same switch"),
     Collapse("X-DDI-01", "A-02", "same pair"),
     Collapse("X-DDI-03", "A-02", "same pair"),
     Collapse("X-DDI-07", "A-02", "same pair"),
@@ -140,9 +145,19 @@ class _Shelf:
             orders = {ref for ref in ours if ref.startswith("MedicationRequest/")} or ours
             resting_on_one = self._by_record.get((pair.absorber, min(orders)), []) if orders else []
             return next((j for j in resting_on_one if orders <= self._medications[j]), None)
-        shared = ours & drafts if pair.when == "same draft" and drafts else ours
-        firsts = [found[0] for ref in shared if (found := self._by_record.get((pair.absorber, ref)))]
-        return min(firsts, default=None)
+        shared = ours & drafts if pair.when in {"same draft", "same switch"} and drafts else ours
+        old = ours - drafts if pair.when == "same switch" and drafts else None
+        firsts = (
+            next((j for j in self._by_record.get((pair.absorber, ref), ()) if self._is_meant(pair, j, old)), None)
+            for ref in shared
+        )
+        return min((first for first in firsts if first is not None), default=None)
+
+    def _is_meant(self, pair: Collapse, j: int, old: Set[str] | None) -> bool:
+        """Whether absorber `j` is about what the pair of rules names, and rests on one of the old drug's records."""
+        if pair.about and self._ordered[j].about != pair.about:
+            return False
+        return old is None or not self._medications[j].isdisjoint(old)
 
 
 def _medications(finding: Finding) -> set[str]:

@@ -22,6 +22,7 @@ _NOT_CLINICIANS = ("RelatedPerson", "Patient", "Device")
 _NEVER_CONTACTS = frozenset({"refill", "laboratory", "portal"})
 _REVIEW = ("urn:psychmed:task", "risk-benefit-review")
 _DISPOSITIONS = "http://terminology.hl7.org/CodeSystem/discharge-disposition"
+_TO_HOSPICE = "hosp"
 _MONTH = 7  # letters of "2026-03"
 
 
@@ -108,6 +109,8 @@ def care_of_visit(b: Builder, e: r.Encounter) -> Iterable[Care]:
         return ()
     disposition = e.hospitalization.discharge_disposition if e.hospitalization else None
     groups = frozenset().union(*(condition_groups(c) for c in (*e.type, *e.reason_code, disposition)))
+    if _disposition(e) == _TO_HOSPICE:
+        groups |= {"hospice"}
     if not groups & {"hospice", "palliative"}:
         return ()
     end = b.day(e.period.end, end=True) if e.period else None

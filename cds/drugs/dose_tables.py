@@ -146,6 +146,13 @@ def _limits() -> dict[tuple[str, str], list[_Row]]:
 
 
 @cache
+def unconfirmed_equivalent(ingredient: str) -> bool:
+    """Whether the diazepam equivalent that single figures use (VA/DoD) was not read in a source: mark U."""
+    table = rows(shipped("rules/drugs") / "benzodiazepine_equivalents.csv")
+    return any(row["ingredient"] == ingredient and row["va_dod_mark"] == "U" for row in table)
+
+
+@cache
 def _equivalents() -> dict[str, dict[str, Decimal]]:
     return {
         row["ingredient"]: {column: Decimal(row[column]) for column in ("va_dod", "ashton")}

@@ -27,8 +27,10 @@ from cds.facts.sedatives import (
     percent_of,
     present_doses,
     single_equivalent,
+    unconfirmed,
 )
 from cds.facts.supply import CONFIDENCES, Supply
+from cds.facts.switches import is_on_hold
 from cds.model import Fact
 
 _HOOKS = frozenset({"patient-view", "batch", "order-sign"})
@@ -43,6 +45,9 @@ def facts(c: Context) -> Iterator[Fact]:
     if c.hook not in _HOOKS:
         return
     uses = {group: class_uses(c, group) for group in GROUPS}
+    if c.hook != "order-sign":
+        # 1.2: an order on hold silences what is said of duration; a new order is judged all the same.
+        uses = {group: found for group, found in uses.items() if not (found and _is_held(c, found[-1]))}
     current = {group: found[-1] for group, found in uses.items() if found and is_current(c, found[-1])}
     for group, use in current.items():
         other = next((u for g, u in current.items() if g != group), None)
@@ -59,10 +64,15 @@ def facts(c: Context) -> Iterator[Fact]:
         yield from _prescribers(c)
 
 
+def _is_held(c: Context, use: ClassUse) -> bool:
+    return is_on_hold(c, use.latest.part.ingredient.key)
+
+
 def _continuous(c: Context, use: ClassUse, other: ClassUse | None) -> Fact:
     episode = use.episode
     rate = administrations_per_28_days(c, episode.stretches, episode.start, episode.end)
-    equivalent = single_equivalent(present_doses(c, use))
+    doses = present_doses(c, use)
+    equivalent = single_equivalent(doses)
     percent, rose = _since_lookback(c, use)
     strongest = max((s.confidence for st in episode.stretches for s in st.supplies), key=CONFIDENCES.index)
     return fact(
@@ -79,6 +89,7 @@ def _continuous(c: Context, use: ClassUse, other: ClassUse | None) -> Fact:
         administrations_per_28_days=rate,
         frequency_known=rate is not None,
         diazepam_equivalent=equivalent,
+        unconfirmed_equivalent=unconfirmed(doses) if equivalent is not None else None,
         dependence=_dependence(use, equivalent, rate),
         equivalent_percent_of_lookback=percent,
         rose_since_lookback=rose,

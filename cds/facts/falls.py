@@ -12,7 +12,7 @@ from cds.drugs.dose import daily_mg
 from cds.drugs.model import DrugPart
 from cds.facts.context import Context, fact
 from cds.facts.orders import judged
-from cds.facts.sedatives import ClassUse, Doses, equivalents, is_in_use, present_doses
+from cds.facts.sedatives import ClassUse, Doses, equivalents, is_in_use, present_doses, unconfirmed
 from cds.model import Fact, Scalar
 
 _WINDOW = 14  # days: ASAM 2025, "should typically not exceed 25 % every 2 weeks"
@@ -84,7 +84,7 @@ def dose_fall(c: Context, use: ClassUse, risk: Mapping[str, Scalar | int | Decim
         equivalent_before=(equivalents(now) or {}).get("va_dod"),
         equivalent_after=(after or {}).get("va_dod"),
         fall_percent_14_days=percent,
-        **risk,
+        **{**risk, "unconfirmed_equivalent": unconfirmed([*now, *(p.ingredient.key for _, p in drafts)])},
     )
 
 

@@ -11,7 +11,7 @@ from cds.drugs.dose import administrations, daily_mg
 from cds.drugs.dose_tables import diazepam_equivalents
 from cds.drugs.model import DrugPart
 from cds.facts.context import Context, fact
-from cds.facts.sedatives import also_recorded
+from cds.facts.sedatives import also_recorded, unconfirmed
 from cds.model import Fact
 
 HABIT_FORMING = frozenset({"BZD", "ZDRUG"})
@@ -56,6 +56,7 @@ def facts(c: Context) -> Iterator[Fact]:
             emergency=_emergency(c, order, part),
             daily_dose=high,
             diazepam_equivalent=_equivalent(part, high),
+            unconfirmed_equivalent=unconfirmed([part.ingredient.key]) if high is not None else None,
             started_in_stay=was_started_in_stay(c, order),
             has_end=order.end is not None or auth is not None,
             also_recorded=also_recorded(c) if part.ingredient.class_group in HABIT_FORMING else None,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from cds.facts.context import Context, fact
 from cds.facts.exposure import Episode, overlap_runs
-from cds.facts.kinship import Side, kind_of
+from cds.facts.kinship import Side, kind_of, tricyclic_dose
 from cds.facts.supply import CONFIDENCES
 from cds.model import Fact
 
@@ -48,6 +48,7 @@ def overlaps(c: Context) -> Iterator[Fact]:
                     days=days,
                     first=c.rel(first),
                     last=c.rel(last),
+                    tricyclic_dose=tricyclic_dose(use.side, other.side),
                     weakest_confidence=ranked[0],
                     strongest_confidence=ranked[-1],
                 )

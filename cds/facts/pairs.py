@@ -15,6 +15,7 @@ from cds.facts.courses import Course, Ending, current_courses, endings_facts
 from cds.facts.kinship import Kind, Side, kind_of, tricyclic_dose
 from cds.facts.orders import judged
 from cds.facts.overlaps import overlaps
+from cds.facts.sedatives import unconfirmed
 from cds.model import Fact
 
 _LONGEST_LOOK = 400  # days of overlap examined for dose; a year of authorised supply and then some
@@ -91,6 +92,7 @@ def _pair(c: Context, order: Order, new: Side, course: Course) -> Fact | None:
         new_dose=new.mg,
         tricyclic_dose=tricyclic_dose(new, old),
         combined_equivalent_percent=percent,
+        unconfirmed_equivalent=unconfirmed(s.part.ingredient.key for s in (new, old)) if percent is not None else None,
     )
 
 

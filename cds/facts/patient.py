@@ -71,9 +71,13 @@ def _risks(c: Context) -> Iterator[Fact]:
 
 def _exposures(c: Context) -> Iterator[Fact]:
     """Class-level episodes of benzodiazepines and of Z-drugs up to yesterday."""
-    for group in sorted(HABIT_FORMING):
-        grace = int(c.p["grace_benzodiazepine" if group == "BZD" else "grace_z_drug"])
-        for n, episode in enumerate(c.class_episodes([group], grace=grace)):
+    found = {
+        group: c.class_episodes([group], grace=int(c.p["grace_benzodiazepine" if group == "BZD" else "grace_z_drug"]))
+        for group in sorted(HABIT_FORMING)
+    }
+    latest = max((episode.end for episodes in found.values() for episode in episodes), default=None)
+    for group, episodes in found.items():
+        for n, episode in enumerate(episodes):
             yield fact(
                 "exposure",
                 f"exposure:{group}:{n:03d}",
@@ -86,4 +90,5 @@ def _exposures(c: Context) -> Iterator[Fact]:
                 uncovered_days=gap(episode.end, c.today, c.stays),
                 covered_days=episode.covered_days(episode.start, episode.end),
                 confidence=episode.confidence,
+                latest=episode.end == latest,
             )

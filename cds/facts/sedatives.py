@@ -5,7 +5,7 @@ What the facts of family B share (clinical specification 1.4 step 4, 1.5, 1.6, B
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
@@ -14,7 +14,7 @@ from cds.chart.model import Fill, Order
 from cds.chart.supplied import sole_part, taken_in
 from cds.dates import Day
 from cds.drugs.dose import administrations
-from cds.drugs.dose_tables import diazepam_equivalents
+from cds.drugs.dose_tables import diazepam_equivalents, unconfirmed_equivalent
 from cds.drugs.model import DrugPart, Medication
 from cds.drugs.steps import on_day
 from cds.facts.context import Context
@@ -154,6 +154,12 @@ def equivalents(doses: Doses) -> dict[str, Decimal] | None:
 def single_equivalent(doses: Doses) -> Decimal | None:
     """Single figures use the VA/DoD column (10.26)."""
     return (equivalents(doses) or {}).get("va_dod")
+
+
+def unconfirmed(ingredients: Iterable[str]) -> str | None:
+    """What a card says of an equivalent that no source was read for (10.2); None where there is none."""
+    names = ", ".join(sorted({key for key in ingredients if unconfirmed_equivalent(key)}))
+    return f"that of {names} is general knowledge, not confirmed in a source" if names else None
 
 
 def measure(doses: Doses) -> dict[str, Decimal] | None:

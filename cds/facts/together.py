@@ -25,6 +25,7 @@ from cds.facts.exposure import Episode, Stretch
 from cds.facts.intervals import Interval, common
 from cds.facts.planned_together import begun_in_hospital, planned
 from cds.facts.supply import weakest
+from cds.facts.switches import is_on_hold
 from cds.model import Fact
 
 _LOOK_BACK = 60  # days: longer than any site lets a run that has ended count (10.23: 30)
@@ -91,6 +92,8 @@ def _uses(c: Context, group: str) -> list[Use]:
             found[stretch.part.ingredient.moiety].append(stretch)
     uses = []
     for moiety, rows in sorted(found.items()):
+        if all(is_on_hold(c, key) for key in {s.part.ingredient.key for s in rows}):
+            continue  # 1.2: an order on hold silences what is said of duration
         episodes = tuple(e for e in c.episodes(rows) if e.end >= c.today - _LOOK_BACK)
         if episodes:
             latest = max(rows, key=lambda s: (s.last, s.first, s.label))

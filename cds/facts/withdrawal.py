@@ -30,6 +30,7 @@ from cds.facts.sedatives import (
     present_doses,
     seizure_risk,
     single_equivalent,
+    unconfirmed,
     usual_and_recent,
     withdrawal_history,
 )
@@ -41,6 +42,7 @@ _LONGEST_RUN_OUT = 60  # days without: older than any site lets a run-out speak
 _LONGEST_STAY = 30  # days: whoever has been without for so long on the ward is through the withdrawal
 # HL7 discharge-disposition: to another facility, and against advice (B-03). Rehabilitation, nursing and psychiatric
 # units are not taken as "other facility": they work from the very list that lacks the drug.
+_DIED = "exp"
 _DISPOSITIONS = {"home": "home", "other-hcf": "other-facility", "aadvice": "against-advice"}
 
 _ENDINGS = {
@@ -74,6 +76,7 @@ def _risk(c: Context, use: ClassUse) -> Fields:
         "covered_days": use.covered,
         "diazepam_equivalent": equivalent,
         "equivalent_known": equivalent is not None,
+        "unconfirmed_equivalent": unconfirmed(doses) if equivalent is not None else None,
         "band": band(doses),
         "as_needed": use.latest.prn,
         "administrations_per_28_days": usual_and_recent(c, use),
@@ -118,9 +121,13 @@ def _at_signing(c: Context) -> Iterator[Fact]:
 
 
 def _is_stopped(c: Context, order: Order, group: str) -> bool:
-    """A charted order that the call ends without putting another in its place (10.3)."""
+    """A charted order that the call ends without putting another in its place (10.3).
+
+    What is drafted in its place must be able to prevent withdrawal: a drug of the class, or a benzodiazepine for a
+    Z-drug. Zolpidem or an antidepressant that replaces a benzodiazepine leaves it stopped.
+    """
     by = c.orders.get(order.replaced_by or "")
-    replaced = by is not None and by.role == "draft"
+    replaced = by is not None and by.role == "draft" and any(has_class(by.medication, g) for g in (group, "BZD"))
     return order.role == "chart" and order.ended_by_call and not replaced and has_class(order.medication, group)
 
 
@@ -227,7 +234,9 @@ def _omitted(c: Context, group: str) -> Iterator[Fact]:
     """A home drug that the discharge list does not name (10.4); without a list nothing is known of a taper on it."""
     use = current_use(c, group)
     stay = next((v for v in c.chart.visits if v.ref == c.chart.encounter), None)
-    if use is None or not _taken_at(c, use, stay.start if stay is not None else c.today):
+    if use is None or (stay is not None and stay.disposition == _DIED):
+        return
+    if not _taken_at(c, use, stay.start if stay is not None else c.today):
         return
     if any(o.role == "discharge" and has_class(o.medication, group) for o in c.chart.orders):
         return

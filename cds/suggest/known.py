@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from cds.chart.model import Chart, Order
 from cds.dates import Day
-from cds.drugs.model import DrugPart, Medication
+from cds.drugs.model import DrugPart, Ingredient, Medication
 from cds.model import Fact
 
 # 1.15: what must not be stopped at once after four weeks of use; an immediate stop of these is never suggested.
@@ -20,6 +20,7 @@ _ALWAYS_TAPER_DRUGS = frozenset({"clozapine", "clonidine", "guanfacine", "baclof
 # Switching within these classes does not end the exposure: use of any member counts.
 _CLASS_EXPOSURE = frozenset({"BZD", "ZDRUG"})
 _BZD_TAPER_AFTER_DAYS = 14
+_RECENT_DAYS = 14  # washout of an MAO inhibitor
 _BZD_CAUTION = frozenset({"seizure", "status-epilepticus", "benzodiazepine-withdrawal", "catatonia"})
 
 
@@ -50,6 +51,16 @@ class Known:
                 for key in (f"moiety {part.ingredient.moiety}", f"class {part.ingredient.class_group}"):
                     first[key] = min(first.get(key, day), day)
         return cls(chart, {o.ref: o for o in chart.orders}, first)
+
+    def recently(self) -> Iterator[Ingredient]:
+        """Ingredients ordered, taken, or in hand within the last weeks: rather one too many than one missed."""
+        chart, since = self.chart, self.chart.today - _RECENT_DAYS
+        found = [o.medication for o in chart.orders if o.open or o.role != "chart" or o.ended_by_call]
+        found += [o.medication for o in chart.orders if o.end is not None and o.end >= since]
+        found += [f.medication for f in chart.fills if f.start + (f.days or 0) >= since]
+        found += [s.medication for s in chart.statements if s.taken and (s.current or (s.end or since) >= since)]
+        found += [a.medication for a in chart.administrations if a.end >= since]
+        return (part.ingredient for medication in found for part in medication.parts)
 
     def draft(self, fact: Fact | None, field: str) -> Order | None:
         """The draft of the call that a fact speaks of; None for a signed order."""

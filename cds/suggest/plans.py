@@ -31,8 +31,16 @@ def scale(body: Body, _decision: Decision, _known: Known) -> Iterator[Suggestion
     yield from one("S-PHQ", f"Ask for a {name} before the next visit", action)
 
 
-def alternative(body: Body, _decision: Decision, _known: Known) -> Iterator[Suggestion]:
+# Contraindicated beside these, and for two weeks after them (product labels).
+_NEVER_BESIDE = {"buspirone": frozenset({"MAOI", "MAOI-like"})}
+
+
+def alternative(body: Body, _decision: Decision, known: Known) -> Iterator[Suggestion]:
+    """S-ALT, unless the drug is taken or ordered already, or something on record rules it out."""
     drug = str(body["drug"])
+    never = _NEVER_BESIDE.get(drug, frozenset[str]())
+    if any(i.key == drug or i.class_group in never for i in known.recently()):
+        return
     action = Action("create", "S-ALT", f"Draft {drug}, dose left to you", None, {"medication": {"text": drug}})
     yield from one("S-ALT", f"Consider {drug} instead", action)
 

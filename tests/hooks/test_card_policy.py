@@ -81,7 +81,7 @@ def test_a_silent_finding_takes_no_place_in_the_budget() -> None:
 
 def test_an_early_switch_stands_for_the_duplicate_of_the_same_draft() -> None:
     pair = finding("A-02", evidence=("MedicationRequest/old", "MedicationRequest/d1"))
-    switch = finding("C-01", evidence=("MedicationDispense/f1", "MedicationRequest/d1"))
+    switch = finding("C-01", evidence=("MedicationDispense/f1", "MedicationRequest/old", "MedicationRequest/d1"))
     result = apply_policy([pair, switch], budget=3, rank={}, drafts=("MedicationRequest/d1",))
     assert {f.spec: f.disposition for f in result} == {"A-02": "absorbed", "C-01": "shown"}
     assert next(f for f in result if f.spec == "C-01").absorbed == ("A-02",)
@@ -92,6 +92,22 @@ def test_an_early_switch_does_not_stand_for_a_duplicate_of_another_draft() -> No
     switch = finding("C-01", evidence=("MedicationRequest/old", "MedicationRequest/d1"))
     drafts = ("MedicationRequest/d1", "MedicationRequest/d2")
     assert {f.disposition for f in apply_policy([pair, switch], budget=3, rank={}, drafts=drafts)} == {"shown"}
+
+
+def test_an_early_switch_does_not_stand_for_a_duplicate_with_a_second_old_drug_or_another_draft() -> None:
+    switch = finding("C-01", evidence=("MedicationRequest/old", "MedicationRequest/d1"))
+    pair = finding("A-02", evidence=("MedicationRequest/second", "MedicationRequest/d1"))
+    both = finding("A-02", evidence=("MedicationRequest/d1", "MedicationRequest/d2"))
+    drafts = ("MedicationRequest/d1", "MedicationRequest/d2")
+    assert {f.disposition for f in apply_policy([switch, pair, both], budget=3, rank={}, drafts=drafts)} == {"shown"}
+
+
+@pytest.mark.parametrize(("about", "disposition"), [("benzodiazepine", "absorbed"), ("benzodiazepine-z-drug", "shown")])
+def test_only_a_pair_of_two_benzodiazepines_stands_for_their_continuous_use(about: str, disposition: str) -> None:
+    shared = ("MedicationRequest/1",)
+    pair = finding("A-02", "info", evidence=shared, about=about)
+    result = dict(told(apply_policy([pair, finding("B-02", evidence=shared)], budget=3, rank={})))
+    assert result == {"A-02": "shown", "B-02": disposition}
 
 
 def test_a_shared_condition_is_no_shared_medication() -> None:
@@ -138,7 +154,7 @@ def test_an_absorbed_finding_takes_no_place_in_the_budget() -> None:
 @pytest.mark.parametrize("pair", COLLAPSE_MAP, ids=lambda pair: f"{pair.absorber} over {pair.absorbed}")
 def test_every_pair_of_the_map_collapses_when_both_rest_on_the_same_orders(pair: Any) -> None:
     shared = ("MedicationRequest/1", "MedicationRequest/2")
-    found = [finding(pair.absorber, evidence=shared), finding(pair.absorbed, evidence=shared)]
+    found = [finding(pair.absorber, evidence=shared, about=pair.about), finding(pair.absorbed, evidence=shared)]
     assert dict(told(apply_policy(found, budget=3, rank={}))) == {pair.absorber: "shown", pair.absorbed: "absorbed"}
 
 

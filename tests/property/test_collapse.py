@@ -11,13 +11,14 @@ from cds.findings import Finding, Source
 from cds.policy import COLLAPSE_MAP, apply_policy
 
 SPECS = sorted({pair.absorber for pair in COLLAPSE_MAP} | {pair.absorbed for pair in COLLAPSE_MAP})
+ABOUT = ["", "benzodiazepine", "benzodiazepine-z-drug"]
 REFS = ["MedicationRequest/1", "MedicationRequest/2", "MedicationDispense/3", "Condition/4"]
 
 
 def finding(spec: str, indicator: str, evidence: frozenset[str], disposition: str, n: int) -> Finding:
     return Finding(
         spec, spec.lower(), "1.0.0", spec, "", indicator, f"summary {n}", "", Source("s", ""), tuple(sorted(evidence)),  # type: ignore[arg-type]
-        disposition=disposition, subject=(str(n),),  # type: ignore[arg-type]
+        disposition=disposition, subject=(str(n),), about=ABOUT[n % len(ABOUT)],  # type: ignore[arg-type]
     )  # fmt: skip
 
 
@@ -31,9 +32,13 @@ def absorbs(a: Finding, b: Finding, drafts: frozenset[str]) -> bool:
     holds = {
         "same medication": bool(theirs & ours),
         "same draft": bool(theirs & ours & drafts) if drafts else bool(theirs & ours),
+        "same switch": bool(theirs & ours & drafts and theirs & (ours - drafts)) if drafts else bool(theirs & ours),
         "same pair": bool(orders) and orders <= theirs,
     }
-    return any(p.absorber == a.spec and p.absorbed == b.spec and holds[p.when] for p in COLLAPSE_MAP)
+    return any(
+        p.absorber == a.spec and p.absorbed == b.spec and holds[p.when] and p.about in {"", a.about}
+        for p in COLLAPSE_MAP
+    )
 
 
 FINDINGS = st.lists(

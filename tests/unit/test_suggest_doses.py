@@ -16,6 +16,7 @@ from cds.model import Fact
 from cds.settings import load_settings
 from cds.suggest.doses import dose, taper
 from cds.suggest.known import Known
+from cds.suggest.plans import alternative
 from hooks.request import read_call
 
 TODAY = dt.date(2026, 3, 2)
@@ -112,3 +113,22 @@ def test_a_draft_that_replaces_another_order_takes_the_place_of_no_second_one() 
     chart = known(order("sertraline 50", take=1), ("order o2", {"drug": "sertraline 25", "take": 1}), draft)
     body = {"draft": "x", "to": "mg", "replaces": True}
     assert actions_of(dose, body, chart, mg=100.0, order="MedicationRequest/d1#sertraline") == []
+
+
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        (("order p", {"drug": "sertraline 50", "authored": "-60d", "days": "90d"}), True),
+        (("order p", {"drug": "phenelzine 15", "authored": "-60d", "days": "90d"}), False),
+        (("order p", {"drug": "phenelzine 15", "authored": "-60d", "status": "stopped", "end": "-14d"}), False),
+        (("order p", {"drug": "phenelzine 15", "authored": "-60d", "status": "stopped", "end": "-15d"}), True),
+        (("fills p", {"drug": "phenelzine 15", "from": "-44d", "days_supply": "30d"}), False),
+        (("fills p", {"drug": "phenelzine 15", "from": "-45d", "days_supply": "30d"}), True),
+        (("statement p", {"drug": "phenelzine 15"}), False),
+        (("statement p", {"drug": "text: buspirone 10 mg tablet"}), False),
+    ],
+)
+def test_buspirone_is_never_suggested_beside_or_soon_after_an_mao_inhibitor_nor_twice(
+    line: tuple[str, Any], offered: bool
+) -> None:
+    assert bool(actions_of(alternative, {"drug": "buspirone"}, known(line))) == offered

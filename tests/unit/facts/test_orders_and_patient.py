@@ -205,3 +205,12 @@ def test_a_dose_without_a_unit_counts_tablets_only_where_the_site_says_so() -> N
         chart = site.chart(read_call(orjson.dumps(request), "order-sign"), today=TODAY)
         doses[bare] = one("order", site.facts(chart, "order-sign").facts).get("daily_dose")
     assert doses == {False: None, True: 1}
+
+
+def test_only_the_latest_exposure_of_either_class_is_the_latest() -> None:
+    found = facts(
+        ("fills l", {"drug": "lorazepam 1", "from": "-110d", "days_supply": "30d"}),
+        ("fills z", {"drug": "zolpidem 10", "from": "-50d", "days_supply": "20d"}),
+        hook="order-sign",
+    )
+    assert {e["class_group"]: e["latest"] for e in of("exposure", found)} == {"BZD": False, "ZDRUG": True}

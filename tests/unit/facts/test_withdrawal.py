@@ -252,3 +252,15 @@ def test_a_statement_that_the_drug_was_stopped_is_a_recorded_stop() -> None:
         out(GONE, "statement s: {drug: clonazepam 1, status: stopped, from: -400d, to: -11d}")["stop_recorded"] is True
     )
     assert out(GONE)["stop_recorded"] is False
+
+
+@pytest.mark.parametrize(
+    ("drug", "said"),
+    [
+        ("clobazam 20", "that of clobazam is general knowledge, not confirmed in a source"),
+        ("diazepam 10", None),
+    ],
+)
+def test_a_card_says_which_equivalent_was_not_read_in_a_source(drug: str, said: str | None) -> None:
+    found = stop(ORDER.replace("diazepam 10", drug), FILL.replace("diazepam 10", drug), STOP)
+    assert found.get("unconfirmed_equivalent") == said
