@@ -5,14 +5,14 @@ from __future__ import annotations
 import functools
 import http.client
 import ipaddress
-import logging
 import os
 import signal
 import socket
 import sys
+import tempfile
 import threading
 import time
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from granian import Granian
 from granian.constants import Interfaces
@@ -20,9 +20,10 @@ from granian.log import LogLevels
 
 from cds.errors import CdsError
 from cds.settings import Settings
-
-if TYPE_CHECKING:
-    from starlette.applications import Starlette
+from hooks.app import WorkerState
+from hooks.logs import SERVER_LOGS, configure
+from hooks.metrics import Metrics
+from hooks.reload import Current, LoadSettings, Reloadable
 
 READY_SECONDS = 30.0
 _POLL_SECONDS = 0.05
@@ -32,18 +33,25 @@ class ServeError(CdsError):
     """The service cannot start: what is wrong, and what to do."""
 
 
-def serve(settings: Settings) -> None:
+def refuse(settings: Settings, host: str) -> None:
+    """Raises ServeError for settings that must not meet real patients: asked at the start and at each reload."""
+    if settings.today is not None and not is_loopback(host):
+        raise ServeError(f"PSYCHMED_TODAY pins the date and is refused on {host}: unset it, or listen on 127.0.0.1")
+
+
+def serve(settings: Settings, reload: LoadSettings | None = None) -> None:
     """Serve until SIGTERM or SIGINT; requests already accepted are answered first.
 
+    reload: reads the settings again when SIGHUP asks for it; without it SIGHUP is ignored.
     Prints `psychmed listening on http://HOST:PORT` once a request would be answered.
     Raises ServeError when the address cannot be used or a pinned date could meet real patients.
     """
-    if settings.today is not None and not is_loopback(settings.host):
-        raise ServeError(
-            f"PSYCHMED_TODAY pins the date and is refused on {settings.host}: unset it, or listen on 127.0.0.1"
-        )
+    refuse(settings, settings.host)
     port, holder = reserve_port(settings.host, settings.port)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    configure()
+    # Workers add up what they counted through a folder that only this user can read.
+    shared = tempfile.TemporaryDirectory(prefix="psychmed-") if settings.workers > 1 else None
+    current = Current(settings, reload, Path(shared.name) if shared is not None else None)
     server = Granian(
         target="psychmed",
         address=settings.host,
@@ -52,7 +60,17 @@ def serve(settings: Settings) -> None:
         workers=settings.workers,
         websockets=False,
         log_level=LogLevels.warning,
+        log_dictconfig=SERVER_LOGS,
     )
+    parent = os.getpid()
+
+    def hangup(*_: object) -> None:
+        # A worker that is just being forked has this handler until it has its own.
+        if os.getpid() == parent and reload is not None:
+            processes = [worker.inner for worker in server.wrks]
+            workers = [pid for process in processes if (pid := getattr(process, "pid", None))]
+            current.pass_on(workers, lambda new: refuse(new, settings.host))
+
     # The timer fires after the workers are forked: a thread that runs during a fork is asking for trouble.
     late = threading.Event()
 
@@ -67,22 +85,25 @@ def serve(settings: Settings) -> None:
     ready = threading.Timer(2 * _POLL_SECONDS, announce)
     ready.daemon = True
     server.on_startup(ready.start)
+    # After granian has set its own handler, which would replace the workers.
+    server.on_startup(lambda: signal.signal(signal.SIGHUP, hangup))
     try:
-        server.serve(target_loader=functools.partial(load_app, settings), wrap_loader=False)
+        server.serve(target_loader=functools.partial(load_app, current), wrap_loader=False)
     finally:
         ready.cancel()
+        if shared is not None:
+            shared.cleanup()
         if holder is not None:
             holder.close()
     if late.is_set():
         raise ServeError(f"the service was not ready after {READY_SECONDS:.0f} seconds")
 
 
-def load_app(settings: Settings) -> Starlette:
+def load_app(current: Current) -> Reloadable:
     """The application of one worker, made inside the worker: rules, engine and its child process are its own."""
-    from hooks.app import build_app
-
+    configure()
     try:
-        return build_app(settings)
+        return Reloadable(current.settings, current.load, WorkerState(metrics=Metrics(current.folder)))
     except CdsError as error:
         print(f"psychmed cannot start: {error}", file=sys.stderr, flush=True)
         raise SystemExit(1) from None

@@ -1,8 +1,12 @@
-"""`psychmed`: serve, check, test, lint, engines. Exit codes: 0 fine, 1 findings or failures, 2 bad usage or files."""
+"""`psychmed`: serve, check, test, lint, engines, and groups of commands.
+
+Exit codes: 0 fine, 1 findings or failures, 2 bad usage or files.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -10,6 +14,7 @@ import orjson
 import typer
 
 from cds.cli.drugs import app as drugs_app
+from cds.cli.settings import app as settings_app
 from cds.errors import CdsError, HookRequestError
 
 app = typer.Typer(
@@ -19,6 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,  # it would print local variables, and with them the patient
 )
 app.add_typer(drugs_app, name="drugs")
+app.add_typer(settings_app, name="settings")
 Format = Literal["text", "json"]
 FormatOption = Annotated[Format, typer.Option("--format", help="text or json")]
 SettingsOption = Annotated[Path | None, typer.Option("--settings", help="the site's settings file (site.yaml)")]
@@ -42,8 +48,9 @@ def serve(
     from hooks.serve import serve as run
 
     given = {k: v for k, v in (("host", host), ("port", port)) if v is not None}
+    load = functools.partial(load_settings, settings, **given)
     try:
-        run(load_settings(settings, **given))
+        run(load(), load)
     except CdsError as error:
         raise _fail(error) from None
 
