@@ -33,7 +33,6 @@ class KnownCard:
     """A card that went out. patient: empty where there is no memory, for then nobody needs to know."""
 
     spec: str
-    rule: str
     about: str
     patient: str
     day: dt.date
@@ -174,7 +173,7 @@ class FeedbackDesk:
         """Cards that go out, each with the finding it tells, in the same order."""
         kept = patient if self.memory is not None else ""
         for card, finding in zip(cards, findings, strict=True):
-            self.cards.add(str(card["uuid"]), KnownCard(finding.spec, finding.rule, finding.about, kept, day))
+            self.cards.add(str(card["uuid"]), KnownCard(finding.spec, finding.about, kept, day))
 
     def take(self, outcomes: Sequence[Outcome], *, today: dt.date, zone: zoneinfo.ZoneInfo) -> int:
         """Count every outcome; how many were about a card we know."""
@@ -182,7 +181,7 @@ class FeedbackDesk:
         for outcome in outcomes:
             card = self.cards.get(outcome.card)
             known += card is not None
-            rule = card.rule if card is not None else UNKNOWN
+            rule = card.spec if card is not None else UNKNOWN
             self.metrics.count("psychmed_feedback_total", rule, outcome.outcome, outcome.reason or "")
             if card is not None and outcome.outcome == "overridden" and self.memory is not None:
                 self.memory.remember(card.patient, [_override(card, outcome, today, zone)])

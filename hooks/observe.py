@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from cds.findings import Evaluation
 from hooks import logs
+from hooks.cards import FINDING_EXTENSION
 from hooks.discovery import BY_ID
 from hooks.education import PATH as EDUCATION_PATH
 from hooks.metrics import Metrics
@@ -47,10 +48,9 @@ def endpoint_of(path: str) -> tuple[str, str]:
 
 
 def note_evaluation(request: Request, metrics: Metrics, evaluation: Evaluation, cards: list[dict[str, Any]]) -> None:
-    """Count what an evaluation came to. cards: as they are sent; the one for further items has no rule of its own."""
+    """Count what an evaluation came to. cards: as they are sent."""
     for card in cards:
-        rule = card["source"]["topic"]["code"]
-        metrics.count("psychmed_cards_total", rule, card["indicator"])
+        metrics.count("psychmed_cards_total", card["extension"][FINDING_EXTENSION]["spec"], card["indicator"])
     for rule in {missing.spec for missing in evaluation.not_evaluated}:
         metrics.count("psychmed_not_evaluated_total", rule)
     note(
