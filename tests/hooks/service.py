@@ -7,7 +7,8 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,6 +71,14 @@ def running(**environment: str) -> Iterator[RunningService]:
             process.wait()
         process.stdout.close()
         stderr.close()
+
+
+def wait_for(said: Callable[[], bool], seconds: float = 20) -> None:
+    """Wait until it holds. Raises AssertionError when it does not in time."""
+    until = time.monotonic() + seconds
+    while not said():
+        assert time.monotonic() < until, "it did not happen"
+        time.sleep(0.05)
 
 
 def _all(stderr: IO[str]) -> str:

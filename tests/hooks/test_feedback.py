@@ -4,33 +4,27 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 import requests
 
+from cds.authoring.notation import Writer
 from cds.chart.model import Memory
 from cds.errors import HookRequestError
 from cds.findings import Finding, Source
 from cds.memory import InMemory
 from hooks.feedback import FeedbackDesk, KnownCard, KnownCards, read_feedback
 from hooks.metrics import Metrics
-from hooks.request import read_call
-from tests.hooks.service import RunningService, running
+from tests.hooks.service import ROOT, RunningService, running
 from tests.hooks.test_metrics import value_of
 
 SIGN = "psychmed-order-sign"
 REASON = {"code": "other", "system": "urn:psychmed:override-reason"}
 DAY = dt.date(2026, 3, 2)
-
-
-@pytest.fixture(scope="module")
-def remembering() -> Iterator[RunningService]:
-    """A service with a memory."""
-    with running(PSYCHMED_MEMORY="process") as started:
-        yield started
 
 
 def entry(card: str, **more: Any) -> dict[str, Any]:
@@ -196,14 +190,26 @@ def test_the_known_cards_are_bounded_and_the_oldest_goes() -> None:
     assert cards.get("u2") is not None
 
 
-def test_an_override_over_http_reaches_the_facts_of_the_next_call(
-    remembering: RunningService, order_sign: Callable[..., dict[str, Any]]
-) -> None:
-    request = benzodiazepine(order_sign)
-    card = remembering.post(SIGN, request).json()["cards"][0]
-    assert send(remembering, entry(card["uuid"], overrideReason={"reason": REASON})).status_code == 200
-    rule = card["extension"]["org.psychmed.finding"]["spec"]
-    assert value_of(remembering, "psychmed_feedback_total", rule=rule, outcome="overridden", reason="other") == 1
-    again = remembering.post(SIGN, request)
-    assert again.status_code == 200
-    assert read_call(again.request.body, "order-sign").patient_id == "p1"
+def test_an_override_over_http_silences_a_rule_that_asks_for_it(tmp_path: Path) -> None:
+    shipped = (ROOT / "rules/safety_checks_incomplete.yaml").read_text("utf-8")
+    once = "where: [spec is SAFE-01, kind is shown, day is on or after today]"
+    assert once in shipped
+    own = shipped.replace(once, "where: [spec is X-TEST-01, kind is override, reason is other]")
+    own = own.replace("id: safety-checks-incomplete", "id: test-said-no").replace("spec: SAFE-01", "spec: X-TEST-01")
+    (tmp_path / "test_said_no.yaml").write_text(own)
+    writer = Writer(DAY)
+    drug = {"drug": "lithium 300", "take": 1, "times": 2, "days": "30d"}
+    for name, body in (("patient", {"age": 40}), ("draft d1", drug), ("failed", ["Observation"])):
+        writer.line(name, body)
+    request = writer.request("order-sign")
+
+    def shown(service: RunningService) -> dict[str, str]:
+        cards = service.post(SIGN, request).json()["cards"]
+        return {card["extension"]["org.psychmed.finding"]["spec"]: card["uuid"] for card in cards}
+
+    with running(PSYCHMED_MEMORY="process", PSYCHMED_RULES_DIR=str(tmp_path)) as service:
+        card = shown(service)["X-TEST-01"]
+        assert "X-TEST-01" in shown(service)
+        assert send(service, entry(card, overrideReason={"reason": REASON})).status_code == 200
+        assert "X-TEST-01" not in shown(service)
+        assert value_of(service, "psychmed_feedback_total", rule="X-TEST-01", outcome="overridden", reason="other") == 1
