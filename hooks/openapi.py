@@ -23,7 +23,7 @@ _ID_HEADER: dict[str, Any] = {
 }
 _ERRORS = {
     400: "Not JSON, not this hook, not complete, or of another patient.",
-    404: "There is no such page.",
+    404: "There is no such page or service.",
     408: "The body did not arrive in time.",
     412: "Neither the patient nor any medication was sent, and they could not be read.",
     413: "The body is too large.",
@@ -81,7 +81,7 @@ def openapi_document() -> dict[str, Any]:
         cards = _answer("Cards, and what was not evaluated", "CdsResponse")
         schema = request_schema(service.hook)
         paths[f"/cds-services/{service.id}"] = _post(service.hook, service.title, schema, cards, 400, 412)
-    feedback = _post("feedback", "What became of cards", ref("Feedback"), _answer("Taken; no body"), 400)
+    feedback = _post("feedback", "What became of cards", ref("Feedback"), _answer("Taken; no body"), 400, 404)
     known = {"type": "string", "enum": [service.id for service in SERVICES]}
     feedback["parameters"] = [{"name": "id", "in": "path", "required": True, "schema": known}]
     paths["/cds-services/{id}/feedback"] = feedback
