@@ -17,16 +17,17 @@ from hooks.openapi import openapi_document
 from tests.hooks.service import RunningService
 
 CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance"
-EXAMPLES = int(os.environ.get("PSYCHMED_SCHEMA_EXAMPLES", "20"))
-SECONDS = 90 if EXAMPLES <= 100 else 3600
-OPERATIONS = sum(len({"get", "post"} & set(path)) for path in openapi_document()["paths"].values())
+EXAMPLES = int(os.environ.get("PSYCHMED_SCHEMA_EXAMPLES", "40"))
+SECONDS = 240 if EXAMPLES <= 100 else 3600  # a quarter of a minute where nothing else runs
+# The address of the document itself is not asked.
+OPERATIONS = sum(len({"get", "post"} & set(path)) for path in openapi_document()["paths"].values()) - 1
 
 
 def test_every_generated_request_is_answered_as_the_document_says(cds: RunningService, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "schemathesis.cli", "run", f"{cds.url}/openapi.json", "--checks", CHECKS]
-    command += ["--phases", "examples,coverage,fuzzing", "--max-examples", str(EXAMPLES), "--max-time", str(SECONDS)]
+    command += ["--phases", "examples,coverage,fuzzing", "--max-examples", str(EXAMPLES)]
     command += ["--generation-deterministic", "--continue-on-failure", "--no-color", "--warnings", "off"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS + 60, check=False, cwd=tmp_path)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False, cwd=tmp_path)
     assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]
     assert f"Tested: {OPERATIONS}" in done.stdout
     generated = re.search(r"(\d+) generated", done.stdout)
