@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from cds.chart.model import Chart
+from cds.dates import age_range
 from cds.text import plain
 
 NEW_TO_SYSTEM_DAYS = 90  # 10.17, 10.19
@@ -13,6 +14,7 @@ _TYPES: dict[str, tuple[str, str]] = {
     "appointments": ("Appointment", "appointments"),
     "results": ("Observation", "results"),
     "allergies": ("AllergyIntolerance", "allergies"),
+    "reviews": ("Task", "risk-benefit reviews"),
 }
 _STATE = {
     "failed": "search failed",
@@ -46,6 +48,8 @@ def unmet(need: str, chart: Chart) -> str | None:
         )
     if need == "patient":
         return None if chart.birth or chart.searches.get("Patient") == "complete" else "patient: not available"
+    if need == "birth-date":
+        return None if age_range(chart.birth, chart.today) is not None else "birth date: not recorded"
     if need == "discharge-list":
         return None if chart.discharge_list_known else "discharge list: no discharge order in this encounter"
     raise KeyError(need)
@@ -67,7 +71,9 @@ def _state(chart: Chart, resource_type: str, name: str) -> str | None:
 
 def looked_at(needs: Iterable[str], chart: Chart) -> tuple[str, ...]:
     """What was read for these needs, with counts; a search that found nothing says so."""
-    return tuple(_seen(need, chart) for need in dict.fromkeys(needs) if unmet(need, chart) is None)
+    met = (need for need in dict.fromkeys(needs) if unmet(need, chart) is None)
+    listed = any(order.role == "discharge" for order in chart.orders)
+    return tuple(_seen(need, chart) for need in met if listed or need != "discharge-list")
 
 
 def _seen(need: str, chart: Chart) -> str:
@@ -78,6 +84,8 @@ def _seen(need: str, chart: Chart) -> str:
         return f"medications: {', '.join(parts)}"
     if need == "patient":
         return "patient: birth date " + ("read" if chart.birth else "not recorded")
+    if need == "birth-date":
+        return "birth date: read"
     if need == "discharge-list":
         return f"discharge list: {_many(sum(o.role == 'discharge' for o in chart.orders), 'order')}"
     counts = {
@@ -85,6 +93,7 @@ def _seen(need: str, chart: Chart) -> str:
         "appointments": ("appointments", len(chart.bookings), "booking"),
         "results": ("results", len(chart.results), "score that the rules know"),
         "allergies": ("allergies", len(chart.intolerances), "drug intolerance"),
+        "reviews": ("risk-benefit reviews", len(chart.reviews), "review"),
         "encounters": ("encounters", len(chart.visits), "visit"),
     }
     name, n, what = counts[need]

@@ -15,9 +15,11 @@ from hooks.kinds import WireHook
 
 # Scales: PHQ-9 total, item 9, C-SSRS screener, PHQ-2, GAD-7, PHQ-9 modified for teens.
 SCALE_CODES = ("44261-6", "44260-8", "93373-9", "55758-7", "70274-6", "89204-2")
+# Measures: prolactin, body weight, QTc (three codes), clozapine level. What is not asked for is never "none found".
+MEASURE_CODES = ("2842-3", "29463-7", "8636-3", "76635-2", "76634-5", "6896-2")
 
 _OF_PATIENT = "patient={{context.patientId}}"
-_SCALES = ",".join(f"http://loinc.org|{code}" for code in SCALE_CODES)
+_RESULTS = ",".join(f"http://loinc.org|{code}" for code in (*SCALE_CODES, *MEASURE_CODES))
 
 # Prefetch key -> (resource type whose search it is, template). `_count` asks for one page where the server allows it.
 PREFETCH: dict[str, tuple[str, str]] = {
@@ -31,11 +33,12 @@ PREFETCH: dict[str, tuple[str, str]] = {
     "encounters": ("Encounter", f"Encounter?{_OF_PATIENT}&_count=500"),
     "service_requests": ("ServiceRequest", f"ServiceRequest?{_OF_PATIENT}&_count=500"),
     "allergies": ("AllergyIntolerance", f"AllergyIntolerance?{_OF_PATIENT}&_count=500"),
-    "observations": ("Observation", f"Observation?{_OF_PATIENT}&code={_SCALES}&_count=500"),
+    "observations": ("Observation", f"Observation?{_OF_PATIENT}&code={_RESULTS}&_count=500"),
     "appointments": ("Appointment", f"Appointment?{_OF_PATIENT}&_count=500"),
+    "tasks": ("Task", f"Task?{_OF_PATIENT}&_count=500"),
 }
 # order-select fires while the clinician still types: it asks only for what its rules read.
-_SELECT_KEYS = tuple(key for key in PREFETCH if key not in ("allergies", "observations", "appointments"))
+_SELECT_KEYS = tuple(key for key in PREFETCH if key not in ("allergies", "observations", "appointments", "tasks"))
 
 USAGE_REQUIREMENTS = (
     "FHIR R4. Answers from the prefetched data and the hook's context; it does not call the FHIR server. "

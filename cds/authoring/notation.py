@@ -21,6 +21,7 @@ ENCOUNTER = "case-encounter"
 RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
 ICD10 = "http://hl7.org/fhir/sid/icd-10-cm"
 UCUM = "http://unitsofmeasure.org"
+_DISPOSITION = "http://terminology.hl7.org/CodeSystem/discharge-disposition"
 _RELATIVE = re.compile(r"^([+-])(\d+)d$")
 _LENGTH = re.compile(r"^(\d+) ?(d|wk)$")
 # Prefetch key of the service by resource type.
@@ -36,6 +37,7 @@ KEYS = {
     "AllergyIntolerance": "allergies",
     "Observation": "observations",
     "Appointment": "appointments",
+    "Task": "tasks",
 }
 _UNIT_CODES = {"tablet": "{tbl}", "capsule": "{capsule}", "spray": "{spray}"}
 _SCALES = {"phq9": "44261-6", "phq9-item9": "44260-8", "cssrs": "93373-9"}
@@ -262,6 +264,8 @@ def _fills(w: Writer, ident: str, body: Body) -> None:
             "whenHandedOver": w.shifted(body["from"], n * step),
             "daysSupply": {"value": length, "unit": "d", "system": UCUM, "code": "d"},
         }
+        if "quantity" in body:
+            resource["quantity"] = {"value": float(body["quantity"]), "unit": unit}
         if dosage := _dosage(w, body, unit):
             resource["dosageInstruction"] = dosage
         if "order" in body:
@@ -319,10 +323,19 @@ def _visit(w: Writer, ident: str, body: Body) -> None:
         resource["period"]["end"] = w.date(body.get("end", body["date"]))
     if "by" in body:
         resource["participant"] = [{"individual": {"reference": str(body["by"])}}]
+    if "diagnosis" in body:
+        resource["reasonCode"] = [{"coding": [{"system": ICD10, "code": str(body["diagnosis"])}]}]
+    if "service" in body:
+        resource["serviceType"] = {"text": str(body["service"])}
+    if "cpt" in body:
+        resource["type"] = [{"coding": [{"system": "http://www.ama-assn.org/go/cpt", "code": str(body["cpt"])}]}]
     if body.get("disposition") == "hospice":
         resource["hospitalization"] = {
             "dischargeDisposition": {"coding": [{"system": "http://snomed.info/sct", "code": "428361000124107"}]}
         }
+    elif "disposition" in body:
+        coding = {"system": _DISPOSITION, "code": str(body["disposition"])}
+        resource["hospitalization"] = {"dischargeDisposition": {"coding": [coding]}}
     w.charted.append(resource)
 
 
@@ -337,6 +350,8 @@ def _booking(w: Writer, ident: str, body: Body) -> None:
         resource["start"] = w.date(body["date"]) + "T10:00:00Z"
     if "created" in body:
         resource["created"] = w.date(body["created"])
+    if "service" in body:
+        resource["serviceType"] = [{"text": str(body["service"])}]
     w.charted.append(resource)
 
 
@@ -434,6 +449,8 @@ def _relative_dates(w: Writer, value: Any) -> Any:
         return {str(k): _relative_dates(w, v) for k, v in value.items()}
     if isinstance(value, Sequence) and not isinstance(value, str):
         return [_relative_dates(w, v) for v in value]
+    if isinstance(value, float):
+        return float(value)  # ruamel's own kind of float is not JSON
     return w.date(value[1:]) if isinstance(value, str) and value.startswith("@") else value
 
 

@@ -10,9 +10,9 @@ from decimal import Decimal
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
+from cds.chart import care, visits
 from cds.chart import medications as meds
-from cds.chart import visits
-from cds.chart.codes import condition_groups, result_name
+from cds.chart.codes import condition_groups, in_house_unit, result_name
 from cds.chart.model import (
     Administration,
     Booking,
@@ -37,6 +37,9 @@ from cds.model import Hook
 # 1.8: a refuted condition is none; a provisional one neither suppresses nor escalates.
 _CLOSED_VERIFICATION = frozenset({"refuted", "entered-in-error", "provisional", "differential"})
 _OPEN_STATUS = frozenset({"active", "recurrence", "relapse"})
+# Interpretations of HL7 ObservationInterpretation that speak of a reference range.
+_HIGH_FLAGS = frozenset({"H", "HH", "HU", "HX"})
+_FLAGS = _HIGH_FLAGS | {"N", "L", "LL", "LU", "LX"}
 _Record = TypeVar("_Record", bound=r.Record)
 _Row = TypeVar("_Row", Order, Fill, Statement, Administration, Visit, Care, Booking, Diagnosis, Result, Intolerance)
 
@@ -73,9 +76,11 @@ class Builder:
     unidentified: list[str] = field(default_factory=list)
     dated: list[Day] = field(default_factory=list)
     products: dict[str, r.Medication] = field(default_factory=dict)
+    conditions: dict[str, r.CodeableConcept | None] = field(default_factory=dict)
     nameless: dict[int, str] = field(default_factory=dict)
     unusable: list[BadResource] = field(default_factory=list)
     suspects: Mapping[str, r.CodeableConcept | None] = field(default_factory=dict)
+    care_index: care.Index = field(default_factory=care.Index)
     _numbers: Counter[str] = field(default_factory=Counter)
 
     def day(self, text: str | None, *, end: bool = False) -> Day | None:
@@ -127,8 +132,10 @@ def build_chart(
     """
     b = Builder(source, today.toordinal(), tz, resolver, bare_counts)
     b.products = {b.ref(m): m for m in source.reading.of(r.Medication) if m.id}
+    b.conditions = {b.ref(c): c.code for c in source.reading.of(r.Condition) if c.id}
     patient = next(iter(source.reading.of(r.Patient)), None)
     orders = meds.with_replacements(b.each(r.MedicationRequest, meds.order))
+    b.care_index = care.index(b)
     b.suspects = _suspects(b) if source.reading.of(r.AdverseEvent) else {}
     chart = Chart(
         patient=source.reading.patient_id or (patient.id if patient and patient.id else ""),
@@ -153,7 +160,7 @@ def build_chart(
         intolerances=(*b.each(r.AllergyIntolerance, _allergy), *b.each(r.AdverseEvent, _adverse_event)),
         reviews=tuple(sorted(review.day for review in b.each(r.Task, visits.review) if review.day is not None)),
         encounter=normalize_reference(f"Encounter/{source.encounter}") if source.encounter else None,
-        discharge_list_known=any(o.role == "discharge" for o in orders),
+        discharge_list_known=source.hook != "encounter-discharge" or any(o.role == "discharge" for o in orders),
         searches=dict(source.searches),
         unidentified=tuple(sorted(set(b.unidentified))),
         drugs=dict(b.drugs),
@@ -187,9 +194,25 @@ def _results(b: Builder, o: r.Observation) -> Iterator[Result]:
     parts: tuple[r.Observation | r.ObservationComponent, ...] = (o, *o.component)
     for part in parts:
         name = result_name(part.code)
-        value = part.value_quantity.value if part.value_quantity else part.value_integer
+        quantity = part.value_quantity
+        value = quantity.value if quantity else part.value_integer
         if name and value is not None:
-            yield Result(b.ref(o), name, Decimal(value), day)
+            measured = in_house_unit(name, Decimal(value), (quantity.code or quantity.unit) if quantity else None)
+            if measured is not None:
+                yield Result(b.ref(o), name, measured, day, _high(o, Decimal(value)) if part is o else None)
+
+
+def _high(o: r.Observation, value: Decimal) -> bool | None:
+    """The laboratory's own flag, else its own reference range; a component has neither here."""
+    flags = {c.code for concept in o.interpretation for c in concept.coding if c.code}
+    if flags & _FLAGS:
+        return bool(flags & _HIGH_FLAGS)
+    # Of several ranges (by sex, by age) it is not known which is the patient's.
+    limit = o.reference_range[0].high if len(o.reference_range) == 1 else None
+    if limit is None or limit.value is None or o.value_quantity is None:
+        return None
+    same_unit = (limit.code or limit.unit) in {None, o.value_quantity.code, o.value_quantity.unit}
+    return value > Decimal(limit.value) if same_unit else None
 
 
 def _allergy(b: Builder, a: r.AllergyIntolerance) -> Iterator[Intolerance]:

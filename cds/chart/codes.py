@@ -4,16 +4,28 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
+from decimal import Decimal
 from functools import cache
 
 from cds.fhir.records import CodeableConcept
 from cds.shipped import table
 
-_ICD10 = frozenset(
+ICD10 = frozenset(
     {"http://hl7.org/fhir/sid/icd-10-cm", "http://hl7.org/fhir/sid/icd-10", "urn:oid:2.16.840.1.113883.6.90"}
 )
-_SNOMED = frozenset({"http://snomed.info/sct", "urn:oid:2.16.840.1.113883.6.96"})
+SNOMED = frozenset({"http://snomed.info/sct", "urn:oid:2.16.840.1.113883.6.96"})
 _LOINC = frozenset({"http://loinc.org", "urn:oid:2.16.840.1.113883.6.1"})
+# Results that come in several units, in the one that facts speak of: kg, and ng/mL.
+_FACTORS: dict[str, dict[str, Decimal]] = {
+    "body-weight": {
+        "kg": Decimal(1),
+        "g": Decimal("0.001"),
+        "[lb_av]": Decimal("0.45359237"),
+        "lb": Decimal("0.45359237"),
+        "lbs": Decimal("0.45359237"),
+    },
+    "clozapine-level": {"ng/mL": Decimal(1), "ug/L": Decimal(1), "mcg/L": Decimal(1)},
+}
 
 
 @cache
@@ -34,11 +46,11 @@ def _groups_of_code(system: str | None, code: str | None) -> frozenset[str]:
     exact, prefixes = _conditions()
     if not code:
         return frozenset()
-    if system in _ICD10:
+    if system in ICD10:
         found = set(exact.get(("icd10", code), ()))
         found.update(group for prefix, group in prefixes if code.startswith(prefix))
         return frozenset(found)
-    if system in _SNOMED:
+    if system in SNOMED:
         return exact.get(("snomed", code), frozenset())
     return frozenset()
 
@@ -79,6 +91,15 @@ def result_name(concept: CodeableConcept | None) -> str | None:
     if concept is None:
         return None
     return next((name for c in concept.coding if c.system in _LOINC and (name := _loinc().get(c.code or ""))), None)
+
+
+def in_house_unit(name: str, value: Decimal, unit: str | None) -> Decimal | None:
+    """The value in the unit that facts speak of; None for a measure in another unit, or in none."""
+    factors = _FACTORS.get(name)
+    if factors is None:
+        return value
+    factor = factors.get(unit or "")
+    return None if factor is None else value * factor
 
 
 @cache

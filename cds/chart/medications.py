@@ -57,6 +57,7 @@ def order(b: Builder, m: r.MedicationRequest) -> Order | None:
     quantity, unit = counted_quantity(stated_quantity)
     days = stated_days(dispense.expected_supply_duration if dispense else None)
     end, only_updated = _end(b, m, steps, progress, is_stop=is_stop)
+    reasons = [condition_groups(c) for c in (*m.reason_code, *_referenced(b, m.reason_reference))]
     return Order(
         ref=where,
         medication=medication,
@@ -75,12 +76,19 @@ def order(b: Builder, m: r.MedicationRequest) -> Order | None:
         requester=m.requester.reference if m.requester else None,
         prior=b.locate(m.prior_prescription),
         encounter=encounter,
-        reasons=frozenset().union(*(condition_groups(c) for c in m.reason_code)),
+        reasons=frozenset().union(*reasons),
         stop_reasons=reason_groups([m.status_reason]),
         emergency=m.priority == "stat",
         last_updated=b.day(m.meta.last_updated) if m.meta else None,
         ended_by_call=is_stop,
+        unknown_reason=not all(reasons),
+        valid_from=b.day(dispense.validity_period.start) if dispense and dispense.validity_period else None,
     )
+
+
+def _referenced(b: Builder, references: Sequence[r.Reference]) -> list[r.CodeableConcept | None]:
+    """What the conditions are that an order names as its reason; None for one that was not sent."""
+    return [b.conditions.get(b.locate(reference) or "") for reference in references]
 
 
 def with_replacements(orders: Sequence[Order]) -> tuple[Order, ...]:
@@ -126,7 +134,17 @@ def fill(b: Builder, m: r.MedicationDispense) -> Fill | None:
         setting=_setting([m.category] if m.category else []),
         quantity=quantity,
         quantity_unit=unit,
+        prescription=next((n for p in m.authorizing_prescription if p.identifier and (n := p.identifier.value)), None),
+        pharmacy=_pharmacy(m),
     )
+
+
+def _pharmacy(m: r.MedicationDispense) -> str | None:
+    """The place, else the organization that handed it over; a person may work in several."""
+    actors = [p.actor.reference for p in m.performer if p.actor is not None and p.actor.reference]
+    if m.location is not None and m.location.reference:
+        return m.location.reference
+    return next((a for a in actors if "Organization/" in a), None)
 
 
 def statement(b: Builder, m: r.MedicationStatement) -> Statement | None:

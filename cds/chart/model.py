@@ -29,6 +29,8 @@ class Order:
     when neither can be had. quantity_unit: None for a quantity that counts neither pieces nor mL.
     ended_by_call: a stop of the same call, or a draft of the call that names this order as its prior one.
     replaced_by: the order, charted or draft, that names this one as its prior one.
+    unknown_reason: it states a reason that the condition table does not know.
+    valid_from: start of the validity period ("do not fill until"), which a draft's start does not take in (10.5).
     """
 
     ref: str
@@ -54,6 +56,8 @@ class Order:
     last_updated: Day | None
     ended_by_call: bool = False
     replaced_by: str | None = None
+    unknown_reason: bool = False
+    valid_from: Day | None = None
 
     @property
     def authorised_days(self) -> int | None:
@@ -68,7 +72,11 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Fill:
-    """A MedicationDispense that reached the patient. request: the order that it names, if any."""
+    """A MedicationDispense that reached the patient.
+
+    request: the order that it names, if any. prescription: the number of a prescription that is named without its
+    order; pharmacy: who handed it over, by reference. The two tell prescriptions apart where no order is named (10.21).
+    """
 
     ref: str
     medication: Medication
@@ -79,6 +87,8 @@ class Fill:
     setting: Setting = "outpatient"
     quantity: Decimal | None = None
     quantity_unit: CountedIn | None = None
+    prescription: str | None = None
+    pharmacy: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,13 +124,23 @@ class Administration:
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """An Encounter. kind "contact": in person, by video, at home or by telephone, with a clinician if any is named."""
+    """An Encounter. kind "contact": in person, by video, at home or by telephone, with a clinician if any is named.
+
+    prescriber: somebody who may prescribe took part. mental_health: specialty, place or diagnosis is of mental health.
+    principal: kind of the principal diagnosis; destination: where the patient went; both of stays and emergency visits.
+    disposition: where the patient went from it, as a code of HL7's discharge-disposition ("home", "other-hcf").
+    """
 
     ref: str
     kind: Literal["contact", "emergency", "inpatient", "other"]
     start: Day
     end: Day | None
     in_progress: bool
+    prescriber: bool | None = None
+    mental_health: bool | None = None
+    principal: Literal["mental-disorder", "self-harm", "other"] | None = None
+    destination: Literal["home", "facility", "hospice", "died"] | None = None
+    disposition: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,12 +154,16 @@ class Care:
 
 @dataclass(frozen=True, slots=True)
 class Booking:
-    """A future visit: an Appointment, a planned Encounter, or a follow-up request. day None: undated."""
+    """A future visit: an Appointment, a planned Encounter, or a follow-up request. day None: undated.
+
+    mental_health: of mental health by specialty, clinician or reason; None where the record does not say.
+    """
 
     ref: str
     day: Day | None
     encounter: str | None
     created: Day | None
+    mental_health: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,12 +178,16 @@ class Diagnosis:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A scored scale or laboratory value: `name` as in the observation table ("phq9", "phq9-item9", "cssrs")."""
+    """A scored scale or laboratory value: `name` as in the observation table ("phq9", "phq9-item9", "cssrs").
+
+    high: above the reference range, as the laboratory flagged it or by the range it stated; None: neither is there.
+    """
 
     ref: str
     name: str
     value: Decimal
     day: Day
+    high: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +239,7 @@ class Chart:
     intolerances: tuple[Intolerance, ...] = ()
     reviews: tuple[Day, ...] = ()
     encounter: str | None = None
-    discharge_list_known: bool = False
+    discharge_list_known: bool = True
     searches: Mapping[str, SearchState] = field(default_factory=dict)
     earliest: Day | None = None
     unidentified: tuple[str, ...] = ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Literal
 
+from cds.chart import care
 from cds.chart.codes import asks_for_follow_up, condition_groups, visit_kinds
 from cds.chart.model import Booking, Care, Visit
 from cds.dates import Day
@@ -20,6 +21,7 @@ _GOING_ON_INPATIENT = frozenset({"in-progress", "arrived", "triaged", "onleave"}
 _NOT_CLINICIANS = ("RelatedPerson", "Patient", "Device")
 _NEVER_CONTACTS = frozenset({"refill", "laboratory", "portal"})
 _REVIEW = ("urn:psychmed:task", "risk-benefit-review")
+_DISPOSITIONS = "http://terminology.hl7.org/CodeSystem/discharge-disposition"
 _MONTH = 7  # letters of "2026-03"
 
 
@@ -36,7 +38,29 @@ def visit(b: Builder, e: r.Encounter) -> Visit | None:
     if start is None or start > b.today:
         return None
     end = None if going_on else b.day(e.period.end if e.period else None, end=True)
-    return Visit(b.ref(e), kind, start, end if going_on or (end is not None and end > start) else start, going_on)
+    end = end if going_on or (end is not None and end > start) else start
+    if kind == "other":
+        return Visit(b.ref(e), kind, start, end, going_on, disposition=_disposition(e))
+    says = care.of_visit(b, e)
+    stay = kind in {"inpatient", "emergency"}
+    return Visit(
+        ref=b.ref(e),
+        kind=kind,
+        start=start,
+        end=end,
+        in_progress=going_on,
+        disposition=_disposition(e),
+        prescriber=says.prescriber,
+        mental_health=says.mental_health,
+        principal=care.principal(b, e) if stay else None,
+        destination=care.destination(e) if stay else None,
+    )
+
+
+def _disposition(e: r.Encounter) -> str | None:
+    """Where the patient goes from the encounter, by HL7's code; other code systems are not read."""
+    to = e.hospitalization.discharge_disposition if e.hospitalization else None
+    return next((c.code for c in to.coding if c.system == _DISPOSITIONS and c.code), None) if to else None
 
 
 def _day_seen(b: Builder, text: str | None) -> Day | None:
@@ -114,14 +138,14 @@ def appointment(b: Builder, a: r.Appointment) -> Booking | None:
     if a.status not in {"booked", "pending"} and not (a.status == "proposed" and created == b.today):
         return None
     period = a.requested_period[0].start if a.requested_period else None
-    return Booking(b.ref(a), b.day(a.start or period), None, created)
+    return Booking(b.ref(a), b.day(a.start or period), None, created, care.of_appointment(b, a).mental_health)
 
 
 def planned(b: Builder, e: r.Encounter) -> Booking | None:
     """A planned encounter is a booking."""
     if e.status != "planned" or e.period is None:
         return None
-    return Booking(b.ref(e), b.day(e.period.start), None, None)
+    return Booking(b.ref(e), b.day(e.period.start), None, None, care.of_visit(b, e).mental_health)
 
 
 def service_request(b: Builder, s: r.ServiceRequest) -> Booking | None:
@@ -129,7 +153,8 @@ def service_request(b: Builder, s: r.ServiceRequest) -> Booking | None:
     if s.status not in {"active", "draft"} or not asks_for_follow_up(s.code):
         return None
     when = s.occurrence_date_time or (s.occurrence_period.start if s.occurrence_period else None)
-    return Booking(b.ref(s), b.day(when), b.locate(s.encounter), b.recorded(s.authored_on))
+    authored = b.recorded(s.authored_on)
+    return Booking(b.ref(s), b.day(when), b.locate(s.encounter), authored, care.of_request(s).mental_health)
 
 
 def task(b: Builder, t: r.Task) -> Booking | None:
@@ -138,7 +163,8 @@ def task(b: Builder, t: r.Task) -> Booking | None:
         return None
     due = t.execution_period.start if t.execution_period else None
     limit = t.restriction.period.end if t.restriction and t.restriction.period else None
-    return Booking(b.ref(t), b.day(due or limit), b.locate(t.encounter), b.recorded(t.authored_on))
+    authored = b.recorded(t.authored_on)
+    return Booking(b.ref(t), b.day(due or limit), b.locate(t.encounter), authored, care.of_request(t).mental_health)
 
 
 def review(b: Builder, t: r.Task) -> Booking | None:

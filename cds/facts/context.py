@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
 
-from cds.chart.model import Chart, Order
+from cds.chart.model import Chart, Fill, Order
 from cds.dates import Day, age_range
 from cds.drugs.model import DrugPart, Ingredient
 from cds.facts.exposure import Episode, Stretch, episodes, stretches
@@ -70,8 +70,17 @@ class Context:
         return {o.ref: o for o in self.chart.orders}
 
     @cached_property
+    def fills(self) -> dict[str, Fill]:
+        return {f.ref: f for f in self.chart.fills}
+
+    @cached_property
     def history(self) -> History:
         return History(self.chart, stale_days=int(self.p["stale_list_days"]))
+
+    @cached_property
+    def recorded(self) -> dict[str, list[Supply]]:
+        """Supply by ingredient key as recorded: raw intervals, before early fills are carried forward."""
+        return supplies(self.history)
 
     @cached_property
     def supply(self) -> dict[str, list[Supply]]:
@@ -79,7 +88,7 @@ class Context:
         carry_max = int(self.p["carry_max"])
         return {
             key: rows
-            for key, found in supplies(self.history).items()
+            for key, found in self.recorded.items()
             if (rows := lay_out(found, carry_max=carry_max, today=self.today, stays=self.stays))
         }
 

@@ -8,7 +8,23 @@ from dataclasses import dataclass
 from types import ModuleType
 
 from cds.chart.model import Chart
-from cds.facts import follow_up, memory, orders, pairs, patient, safety, trials
+from cds.facts import (
+    antipsychotics,
+    augmentations,
+    continuous_use,
+    dispensing,
+    duplicates,
+    early_ends,
+    follow_up,
+    memory,
+    orders,
+    pairs,
+    patient,
+    safety,
+    together,
+    trials,
+    withdrawal,
+)
 from cds.facts.context import Context
 from cds.model import Fact, Hook
 
@@ -21,7 +37,15 @@ _MODULES: tuple[tuple[ModuleType, frozenset[str]], ...] = (
     (trials, frozenset({"trial", "stop_reason", "switch"})),
     (memory, frozenset({"memory"})),
     (safety, frozenset({"safety_gap"})),
-    (follow_up, frozenset({"treatment_start", "contact", "emergency_visit", "booking"})),
+    (follow_up, follow_up.KINDS),
+    (augmentations, frozenset({"augmentation"})),
+    (antipsychotics, frozenset({"antipsychotic_switch", "antipsychotic_record"})),
+    (early_ends, frozenset({"early_end", "antidepressant_use"})),
+    (continuous_use, frozenset({"continuous_use", "sedative_renewal", "review", "short_courses", "prescribers"})),
+    (withdrawal, frozenset({"class_stop", "dose_fall", "run_out"})),
+    (duplicates, frozenset({"duplicate"})),
+    (dispensing, frozenset({"double_supply"})),
+    (together, frozenset({"drugs_together", "drugs_planned", "hospital_antipsychotic"})),
 )
 
 

@@ -110,7 +110,8 @@ class History:
 
     def denied(self, order: Order) -> bool:
         """1.10: reported non-use wins over an order in force, unless its period ended before the order began."""
-        return order.progress in {"current", "paused"} and self._denied(ingredients(order.medication), order.start)
+        in_force = order.progress in {"current", "paused"} or order.ended_by_call
+        return in_force and self._denied(ingredients(order.medication), order.start)
 
     def denied_fill(self, fill: Fill, order: Order | None, end: Day) -> bool:
         """A dispense of such an order, or one that would still be in hand, is not taken either."""

@@ -11,6 +11,7 @@ from cds.drugs.dose import administrations, daily_mg
 from cds.drugs.dose_tables import diazepam_equivalents
 from cds.drugs.model import DrugPart
 from cds.facts.context import Context, fact
+from cds.facts.sedatives import also_recorded
 from cds.model import Fact
 
 HABIT_FORMING = frozenset({"BZD", "ZDRUG"})
@@ -55,8 +56,9 @@ def facts(c: Context) -> Iterator[Fact]:
             emergency=_emergency(c, order, part),
             daily_dose=high,
             diazepam_equivalent=_equivalent(part, high),
-            started_in_stay=_started_in_stay(c, order),
+            started_in_stay=was_started_in_stay(c, order),
             has_end=order.end is not None or auth is not None,
+            also_recorded=also_recorded(c) if part.ingredient.class_group in HABIT_FORMING else None,
         )
         if prn:
             yield from _as_needed(order, ref, auth)
@@ -96,7 +98,7 @@ def _equivalent(part: DrugPart, mg: Decimal | None) -> Decimal | None:
     return (diazepam_equivalents(part.ingredient.key, mg) or {}).get("va_dod")
 
 
-def _started_in_stay(c: Context, order: Order) -> bool:
+def was_started_in_stay(c: Context, order: Order) -> bool:
     """On the discharge list, and not on the home list: no use of the drug reached the day of admission (10.4)."""
     stay = next((v for v in c.chart.visits if v.ref == c.chart.encounter and v.kind == "inpatient"), None)
     if order.role != "discharge" or stay is None:

@@ -87,7 +87,7 @@ def _start(
         return
     if any(admitted - _ADMITTED_SOON < episode.start <= admitted for admitted, _ in c.stays):
         return
-    without = _days_without(c, used, episode.start)
+    without = days_without(c, used, episode.start)
     yield fact(
         "treatment_start",
         f"treatment_start:{kind}:{purpose}:{episode.start - c.today}",
@@ -103,7 +103,7 @@ def _start(
     )
 
 
-def _days_without(c: Context, used: Sequence[Interval], day: Day) -> int:
+def days_without(c: Context, used: Sequence[Interval], day: Day) -> int:
     """Whole days between the last use before `day` and `day`; days in hospital are no gap."""
     at = bisect_left(used, (day, day))
     if at < len(used) and used[at][0] < day:
@@ -153,7 +153,7 @@ def planned(c: Context) -> Iterator[Fact]:
         if c.low_dose_adjunct(part, mg) or is_for_smoking(part, order.medication.purpose, order.reasons):
             continue
         day = max(order.start if order.start is not None else c.today, c.today)
-        without = _days_without(c, used, day)
+        without = days_without(c, used, day)
         change, percent = ("start" if without >= c.p["follow_up_washout"] else "continuation"), None
         own = _running(c, part)
         if own is not None:

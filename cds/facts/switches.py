@@ -24,7 +24,7 @@ Reason = Literal["stopped", "ended", "end-planned", "same-class"]
 # Never switch targets for C-01 (family C): a fixed course and a clinic-given drug.
 _NOT_A_TARGET = frozenset({"zuranolone", "esketamine"})
 _CLASSES = frozenset({"SRI", "TCA", "MAOI"})  # 10.28: class groups within which a new drug is a switch
-_RECENT_END = 30  # days: "A active or ended in [T-30, T]"; of several A, one of these
+RECENT_END = 30  # days: "A active or ended in [T-30, T]"; of several A, one of these
 _PHQ_BASELINE = Decimal(10)
 _INDICATIONS: tuple[tuple[str, frozenset[str]], ...] = (
     ("depression", frozenset({"depression"})),
@@ -35,11 +35,18 @@ _INDICATIONS: tuple[tuple[str, frozenset[str]], ...] = (
 
 
 @dataclass(frozen=True, slots=True)
-class _Call:
+class Call:
     """What the call does besides: moieties that its drafts go on with, and how each current course ends, by drug."""
 
     continued: frozenset[str]
     endings: Mapping[str, Sequence[Ending]]
+
+    @classmethod
+    def of(cls, c: Context, drafts: Sequence[tuple[Order, DrugPart]]) -> Call:
+        return cls(
+            continued=frozenset(p.ingredient.moiety for _, p in drafts),
+            endings={course.part.ingredient.key: course.endings for course in current_courses(c)},
+        )
 
 
 def switches(c: Context, trials: Sequence[Trial]) -> Iterator[Fact]:
@@ -48,18 +55,16 @@ def switches(c: Context, trials: Sequence[Trial]) -> Iterator[Fact]:
     if not drafts or not trials:
         return
     latest = {t.part.ingredient.key: t for t in trials}  # trials come by start: the current or last one of each drug
-    call = _Call(
-        continued=frozenset(p.ingredient.moiety for _, p in drafts),
-        endings={course.part.ingredient.key: course.endings for course in current_courses(c)},
-    )
+    call = Call.of(c, drafts)
     for order, part in drafts:
-        if _is_target(c, order, part):
+        if is_target(c, order, part):
             made = _switch(c, order, part, list(latest.values()), call)
             if made is not None:
                 yield made
 
 
-def _is_target(c: Context, order: Order, part: DrugPart) -> bool:
+def is_target(c: Context, order: Order, part: DrugPart) -> bool:
+    """Whether the order of an antidepressant treats mood or anxiety, so that another one may make way for it."""
     mg = daily_mg(order.steps, part, order.start, high=True)
     return not (
         part.ingredient.key in _NOT_A_TARGET
@@ -74,22 +79,18 @@ def _switch(
     order: Order,
     part: DrugPart,
     trials: Sequence[Trial],
-    call: _Call,
+    call: Call,
 ) -> Fact | None:
     """The order as a switch away from the trial with the most adequate days; None when it is no switch."""
-    candidates = [
-        (t, how)
-        for t in trials
-        if t.part.ingredient.moiety != part.ingredient.moiety and (how := _how(c, order, part, t, call)) is not None
-    ]
-    recent = [pair for pair in candidates if _since_end(c, pair[0]) <= _RECENT_END]
+    candidates = left_by(c, order, part, trials, call)
+    recent = [pair for pair in candidates if since_end(c, pair[0]) <= RECENT_END]
     if not candidates:
         return None
     t, how = max(recent or candidates, key=lambda pair: (pair[0].adequate or 0, pair[0].covered, pair[0].start))
     indication = _indication(c, order)
     short, full = c.p[f"trial_short_days_{indication}"], c.p[f"trial_full_days_{indication}"]
     adequate = t.adequate
-    base, current = _phq_pair(c, t.start)
+    base, current = phq_pair(c, t.start)
     return fact(
         "switch",
         f"switch:{order.ref}#{part.ingredient.key}",
@@ -98,20 +99,20 @@ def _switch(
         how=how,
         new_drug=order.medication.label,
         new_moiety=part.ingredient.moiety,
-        new_unused_days=_unused(c, part),
+        new_unused_days=unused_days(c, part),
         old_drug=t.label,
         old_moiety=t.part.ingredient.moiety,
         old_class=t.part.ingredient.class_group,
         old_start=c.rel(t.start),
         old_last=c.rel(t.episode.end),
         days_since_start=c.today - t.start,
-        days_since_end=_since_end(c, t),
+        days_since_end=since_end(c, t),
         indication=indication,
         dose_known=adequate is not None,
         covered_days=t.covered,
         adequate_days=adequate,
         minimum_dose=t.minimum,
-        coverage_percent=_coverage(c, t, ended=how == "ended"),
+        coverage_percent=coverage_percent(c, t, ended=how == "ended"),
         below_indication_days=None if adequate is None else short - adequate,
         left_to_full_days=None if adequate is None else full - adequate,
         improvement_percent=None if base is None or current is None else (base - current) * 100 / base,
@@ -122,21 +123,43 @@ def _switch(
     )
 
 
-def _how(c: Context, order: Order, part: DrugPart, t: Trial, call: _Call) -> Reason | None:
-    """Why the order is a switch away from this trial; None when it is not."""
+def left_by(
+    c: Context, order: Order, part: DrugPart, trials: Sequence[Trial], call: Call
+) -> list[tuple[Trial, Reason]]:
+    """The trials of other substances that the order takes the place of, and why."""
+    return [
+        (t, how)
+        for t in trials
+        if t.part.ingredient.moiety != part.ingredient.moiety and (how := leaving(c, order, part, t, call)) is not None
+    ]
+
+
+def is_on_hold(c: Context, key: str) -> bool:
+    """No order of the drug is in force, and one is on hold: that silences duration rules (1.2)."""
+    orders = c.history.of_ingredient(key)
+    return not any(o.open for o in orders) and any(o.progress == "paused" for o in orders)
+
+
+def leaving(
+    c: Context, order: Order, part: DrugPart, t: Trial, call: Call, *, by_record_only: bool = False
+) -> Reason | None:
+    """Why the order is a switch away from this trial; None when it is not.
+
+    by_record_only: a supply that merely ran out is no end (C-03, 10.28).
+    """
     key, moiety = t.part.ingredient.key, t.part.ingredient.moiety
     orders = c.history.of_ingredient(key)
     in_force = [o for o in orders if o.open]
-    if not in_force and any(o.progress == "paused" for o in orders):
-        return None  # 1.2: an order on hold silences duration rules
+    if is_on_hold(c, key):
+        return None
     # A drug that another draft of the call goes on with is renewed, not stopped.
     if moiety not in call.continued:
         if is_stopped_by_call(c, key):
             return "stopped"
         # A supply that ran out the other day is late, not ended: an episode is over after its grace, or by record.
         over = gap(t.episode.end, c.today + 1, c.stays) > c.grace(t.part.ingredient)
-        closed = bool(orders) and not in_force and not _covered_today(c, key)
-        if over or closed:
+        closed = bool(orders) and not in_force and not is_covered_today(c, key)
+        if closed or (over and not by_record_only):
             return "ended"
         start = order.start if order.start is not None else c.today
         limit = start + c.p["trial_crosstaper_days"]
@@ -146,16 +169,17 @@ def _how(c: Context, order: Order, part: DrugPart, t: Trial, call: _Call) -> Rea
     return "same-class" if group in _CLASSES and group == t.part.ingredient.class_group else None
 
 
-def _covered_today(c: Context, key: str) -> bool:
+def is_covered_today(c: Context, key: str) -> bool:
+    """Whether a supply of the drug, or a list entry, reaches today."""
     return any(s.start <= c.today <= s.end for s in c.supply.get(key, ()))
 
 
-def _since_end(c: Context, t: Trial) -> int:
+def since_end(c: Context, t: Trial) -> int:
     """Days from the last covered day to today; 0 while it is covered."""
-    return 0 if _covered_today(c, t.part.ingredient.key) else c.today - t.episode.end
+    return 0 if is_covered_today(c, t.part.ingredient.key) else c.today - t.episode.end
 
 
-def _coverage(c: Context, t: Trial, *, ended: bool) -> Decimal | None:
+def coverage_percent(c: Context, t: Trial, *, ended: bool) -> Decimal | None:
     """Covered days in % of the span, up to the end of an ended trial, else to yesterday; stays take no part."""
     last = t.episode.end if ended else c.today - 1
     idle = days_in(c.stays, t.start, last) - sum(
@@ -165,8 +189,12 @@ def _coverage(c: Context, t: Trial, *, ended: bool) -> Decimal | None:
     return Decimal(100 * t.covered) / span if span > 0 else None
 
 
-def _unused(c: Context, part: DrugPart) -> int:
+def unused_days(c: Context, part: DrugPart) -> int:
     """Whole days since the new drug, or its like, was last in hand; NEVER when it never was."""
+    of_it = [rows for rows in c.supply.values() if rows[0].part.ingredient.moiety == part.ingredient.moiety]
+    # A list entry of the patient's own medicines is in use, although nothing says since when.
+    if any(s.source == "statement" and s.start <= c.today <= s.end for rows in of_it for s in rows):
+        return 0
     ends = [
         found[-1].end
         for key, found in c.by_ingredient.items()
@@ -184,7 +212,7 @@ def _indication(c: Context, order: Order) -> str:
     return "depression"
 
 
-def _phq_pair(c: Context, start: Day) -> tuple[Decimal | None, Decimal | None]:
+def phq_pair(c: Context, start: Day) -> tuple[Decimal | None, Decimal | None]:
     """(baseline, current) PHQ-9 as family C defines them; a baseline under 10 cannot show improvement."""
     scores = [(r.day, r.ref, r.value) for r in c.chart.results if r.name == "phq9"]
     base = max((s for s in scores if start - 30 <= s[0] <= start + 7), default=None)

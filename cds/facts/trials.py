@@ -22,7 +22,10 @@ _BUPROPION_SUFFICES = Decimal(150)  # 10.16: at this dose its covered days count
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One episode of one antidepressant, up to yesterday. adequate: None when the dose is unknown."""
+    """One episode of one drug, up to yesterday. covered, adequate: days at any dose, and at an effective one.
+
+    adequate: None when the dose is unknown. minimum: None for a drug without one. confirmed: it was read in a source.
+    """
 
     part: DrugPart
     label: str
@@ -30,6 +33,7 @@ class Trial:
     covered: int
     adequate: int | None
     minimum: Decimal | None
+    confirmed: bool = True
 
     @property
     def start(self) -> Day:
@@ -72,15 +76,17 @@ def trials(c: Context) -> Iterator[Trial]:
         if part.ingredient.class_group not in ANTIDEPRESSANT_GROUPS or key in _NO_TRIAL:
             continue
         for episode in found:
-            if not all(c.is_adjunct(s) or _other_purpose(s) for s in episode.stretches):
-                yield _trial(c, part, episode)
+            if not all(c.is_adjunct(s) or is_for_another_purpose(s) for s in episode.stretches):
+                yield trial_of(c, part, episode)
 
 
-def _other_purpose(stretch: Stretch) -> bool:
+def is_for_another_purpose(stretch: Stretch) -> bool:
+    """Ordered for pain, sleep or smoking."""
     return all(is_other_purpose(s.reasons) for s in stretch.supplies)
 
 
-def _trial(c: Context, part: DrugPart, episode: Episode) -> Trial:
+def trial_of(c: Context, part: DrugPart, episode: Episode) -> Trial:
+    """The episode as a trial of its drug (family C)."""
     covered = episode.covered_days(episode.start, episode.end)
     latest = episode.stretches[-1]
     form = latest.supplies[-1].medication.form
@@ -93,7 +99,7 @@ def _trial(c: Context, part: DrugPart, episode: Episode) -> Trial:
             minimum, adequate = min(minimum, _BUPROPION_SUFFICES), covered
         else:
             adequate = _adequate_days(c, episode.stretches, minimum)
-    return Trial(part, latest.label, episode, covered, adequate, minimum)
+    return Trial(part, latest.label, episode, covered, adequate, minimum, limit is None or limit.mark == "V")
 
 
 def _adequate_days(c: Context, found: Sequence[Stretch], minimum: Decimal) -> int:

@@ -11,7 +11,7 @@ names the draft: `resourceId` is the relative reference, as CDS Hooks 2.0 has it
 | S-XTAPER | create MedicationRequest, draft, that replaces `old` | old, medication, end_day |
 | S-SHORT | update the supply of the draft `target` | days, refills (0), quantity: number or None |
 | S-TAPER | create MedicationRequest, draft, proposal, that replaces `old` | old, medication, steps (below) |
-| S-DOSE | update the dose of the draft `target` | dose_value, dose_unit |
+| S-DOSE | update the dose of the draft `target`, for `replaces` too | dose_value, dose_unit, replaces or left out |
 | S-DOSE | create MedicationRequest, draft, that replaces `old` | old, medication, dose_value, dose_unit, times |
 | S-LAB | create ServiceRequest, draft, proposal | test: a key of `LABORATORY_TESTS`, day |
 | S-FU | create Appointment, proposed, in [day - 3, day + 3], never before tomorrow | day |

@@ -182,8 +182,13 @@ class ObservationComponent(Datatype, frozen=True, gc=False):
     data_absent_reason: CodeableConcept | None = None
 
 
+class ObservationReferenceRange(Datatype, frozen=True, gc=False):
+    low: Quantity | None = None
+    high: Quantity | None = None
+
+
 class Observation(Record, frozen=True, gc=False):
-    """Most of a chart is these: category, encounter and interpretation, which no rule reads, are left unread."""
+    """Most of a chart is these: category and encounter, which no rule reads, are left unread."""
 
     status: str | None = None
     code: CodeableConcept | None = None
@@ -199,6 +204,8 @@ class Observation(Record, frozen=True, gc=False):
     value_integer: Whole | None = None
     value_range: Range | None = None
     data_absent_reason: CodeableConcept | None = None
+    interpretation: tuple[CodeableConcept, ...] = ()
+    reference_range: tuple[ObservationReferenceRange, ...] = ()
     component: tuple[ObservationComponent, ...] = ()
 
 

@@ -97,7 +97,10 @@ def shorten(draft: dict[str, Any], changes: Mapping[str, Any], target: str) -> d
 
 
 def change_dose(draft: dict[str, Any], changes: Mapping[str, Any], target: str) -> dict[str, Any]:
-    """S-DOSE: another dose on the only dosage line; of several dose entries the ordered one stays."""
+    """S-DOSE: another dose on the only dosage line; of several dose entries the ordered one stays.
+
+    replaces: an order whose dose the draft takes over; a draft that names a prior one of its own keeps that.
+    """
     lines = draft.get("dosageInstruction")
     if not isinstance(lines, list) or len(lines) != 1 or not isinstance(lines[0], dict):
         raise FactError(target.partition("/")[0], "dosageInstruction is not one line")
@@ -107,7 +110,10 @@ def change_dose(draft: dict[str, Any], changes: Mapping[str, Any], target: str) 
     before = entry.get("doseQuantity")
     entry = {k: v for k, v in entry.items() if k != "doseRange"}
     entry["doseQuantity"] = _dose(before, changes["dose_value"], changes["dose_unit"])
-    return draft | {"dosageInstruction": [line | {"doseAndRate": [entry]}]}
+    made = draft | {"dosageInstruction": [line | {"doseAndRate": [entry]}]}
+    if "replaces" in changes and not draft.get("priorPrescription"):
+        made["priorPrescription"] = {"reference": changes["replaces"]}
+    return made
 
 
 def _dose(before: Any, value: Decimal | float, unit: str) -> dict[str, Any]:

@@ -15,6 +15,7 @@ HookName = Literal["patient-view", "order-select", "order-sign", "encounter-disc
 StatusName = Literal["draft", "silent", "active", "retired"]
 Need = Literal[
     "patient",
+    "birth-date",
     "medication-history",
     "problem-list",
     "encounters",
@@ -22,6 +23,7 @@ Need = Literal[
     "results",
     "allergies",
     "discharge-list",
+    "reviews",
 ]
 OverrideReason = Literal[
     "cross-taper", "renewal", "accepted-combination", "specialist-advice", "indication-exempt", "prn-rare",

@@ -27,7 +27,7 @@ KEYS: dict[str, tuple[str, ...]] = {
 QUESTIONNAIRES = ("PHQ-9", "GAD-7")
 TESTS = ("HbA1c", "lipids", "clozapine level")
 # use -> keys it may have besides. S-DOSE takes either: `of` drafts the charted drug anew, `draft` changes the draft.
-_OPTIONAL_KEYS: dict[str, tuple[str, ...]] = {"S-TAPER": ("percent",), "S-DOSE": ("of", "draft")}
+_OPTIONAL_KEYS: dict[str, tuple[str, ...]] = {"S-TAPER": ("percent",), "S-DOSE": ("of", "draft", "replaces")}
 _LARGEST_PERCENT = 25
 _LONGEST_DAYS = 365
 _LONGEST_TEXT = 60
@@ -75,6 +75,8 @@ def _wrong(key: str, value: Any, bindings: Collection[str]) -> tuple[str, str] |
             return "is not a number of days", error.hint
         whole = unit == "d" and number == int(number) and 1 <= number <= _LONGEST_DAYS
         return None if whole else ("is not a number of days", f"1 d to {_LONGEST_DAYS} d")
+    if key == "replaces":
+        return None if value is True else ("is not true", "true, or left out")
     if key == "percent":
         try:
             share, unit = quantity(str(value))

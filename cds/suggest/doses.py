@@ -64,13 +64,17 @@ def _only_step(order: Order, known: Known) -> DoseStep | None:
 
 
 def dose(body: Body, decision: Decision, known: Known) -> Iterator[Suggestion]:
-    """S-DOSE at the fact's `to:` mg: `draft:` changes the draft of the call, `of:` drafts the charted drug anew."""
+    """S-DOSE at the fact's `to:` mg: `draft:` changes the draft of the call, `of:` drafts the charted drug anew.
+
+    replaces: true: the changed draft takes the place of the charted order that the fact names.
+    """
     fact = decision.bound.get(body["draft"] if "draft" in body else body["of"])
     mg = fact.fields.get(body["to"]) if fact is not None else None
     if fact is None or not isinstance(mg, float):
         return
     draft = known.draft(fact, "order") or known.draft(fact, "id") if "draft" in body else None
-    order = draft if "draft" in body else known.charted(fact)
+    # A switch stops the old drug in the same call: drafting it at another dose is the alternative.
+    order = draft if "draft" in body else known.charted(fact, stopped_too=True)
     if order is None:
         return
     made = _administration(order, known, Decimal(str(mg)))
@@ -79,6 +83,13 @@ def dose(body: Body, decision: Decision, known: Known) -> Iterator[Suggestion]:
     shown = f"{Decimal(str(mg)).normalize():f} mg a day"
     if draft is not None:
         said = f"Change {order.medication.label} to {shown}"
+        if body.get("replaces"):
+            # The dose of the old order is in the sum: without naming it the old one would come on top.
+            old = known.charted(fact)
+            if old is None or draft.prior is not None:
+                return
+            said = f"{said}, in place of both orders"
+            made["replaces"] = old.ref
         yield from one("S-DOSE", said, Action("update", "S-DOSE", said, order.ref, made))
         return
     said = f"Draft {order.medication.label} at {shown}, in place of the current order"

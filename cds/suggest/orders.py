@@ -74,8 +74,10 @@ def stop_old(body: Body, decision: Decision, known: Known) -> Iterator[Suggestio
     found = _old(body, decision, known)
     if found is None:
         return
-    _, old = found
-    if any(known.needs_taper(part) for part in old.medication.parts):
+    draft, old = found
+    goes_on = {part.ingredient.moiety for part in draft.medication.parts}
+    # Where the same substance goes on nothing is stopped: one of two orders is.
+    if any(known.needs_taper(part) and part.ingredient.moiety not in goes_on for part in old.medication.parts):
         percent, days = CLASS_TAPERS.get(old.medication.parts[0].ingredient.class_group, (None, _TAPER_REVIEW_DAYS))
         yield from taper_of(old, known, percent, days)
         return

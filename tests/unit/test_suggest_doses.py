@@ -97,3 +97,18 @@ def test_the_draft_of_the_call_is_updated_and_never_a_signed_order() -> None:
 
 def test_a_fact_without_the_dose_suggests_none() -> None:
     assert actions_of(dose, {"of": "x", "to": "mg"}, known(order("sertraline 50", take=1))) == []
+
+
+def test_a_draft_with_the_summed_dose_takes_the_place_of_the_old_order() -> None:
+    chart = known(order("sertraline 50", take=1), ("draft d1", {"drug": "sertraline 50", "take": 1, "days": "30d"}))
+    body = {"draft": "x", "to": "mg", "replaces": True}
+    (made,) = actions_of(dose, body, chart, mg=100.0, order="MedicationRequest/d1#sertraline")
+    assert made.changes["replaces"] == "MedicationRequest/o1"
+    assert made.description.endswith("in place of both orders")
+
+
+def test_a_draft_that_replaces_another_order_takes_the_place_of_no_second_one() -> None:
+    draft = ("draft d1", {"drug": "sertraline 50", "take": 1, "days": "30d", "replaces": "o2"})
+    chart = known(order("sertraline 50", take=1), ("order o2", {"drug": "sertraline 25", "take": 1}), draft)
+    body = {"draft": "x", "to": "mg", "replaces": True}
+    assert actions_of(dose, body, chart, mg=100.0, order="MedicationRequest/d1#sertraline") == []

@@ -301,7 +301,7 @@ def test_bookings_are_booked_or_pending_appointments(status: str, counts: bool) 
 
 def test_a_request_for_follow_up_of_this_encounter_is_a_booking() -> None:
     found = viewing(fill("sertraline 50", "-20d", 60), ("follow_up_request r", {}))
-    assert one("booking", found) == {"dated": False, "of_this_encounter": True}
+    assert one("booking", found) == {"dated": False, "of_this_encounter": True, "mental_health": "unrecorded"}
 
 
 @pytest.mark.parametrize(("take", "change"), [(5.25, "continuation"), (5.3, "increase")])

@@ -222,6 +222,13 @@ def test_a_new_dose_replaces_the_ordered_one_and_what_contradicts_it() -> None:
     assert line["timing"] == DRAFT["dosageInstruction"][0]["timing"]
 
 
+def test_a_new_dose_for_two_orders_names_the_one_whose_place_it_takes() -> None:
+    changes = {"dose_value": 20, "dose_unit": "mg", "replaces": "MedicationRequest/old"}
+    assert update("S-DOSE", changes)["priorPrescription"] == {"reference": "MedicationRequest/old"}
+    own = DRAFT | {"priorPrescription": {"reference": "MedicationRequest/own"}}
+    assert update("S-DOSE", changes, own)["priorPrescription"] == {"reference": "MedicationRequest/own"}
+
+
 def test_a_new_dose_in_another_unit_brings_its_own_code() -> None:
     before = [{"doseAndRate": [{"doseRange": {"low": {"value": 1}}}]}]
     line = update("S-DOSE", {"dose_value": 20, "dose_unit": "mg"}, DRAFT | {"dosageInstruction": before})
