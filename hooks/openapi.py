@@ -23,14 +23,15 @@ _ID_HEADER: dict[str, Any] = {
 }
 _ERRORS = {
     400: "Not JSON, not this hook, not complete, or of another patient.",
+    401: "The site wants a token and this one will not do; the answer does not say why.",
     404: "There is no such page or service.",
     408: "The body did not arrive in time.",
     412: "Neither the patient nor any medication was sent, and they could not be read.",
     413: "The body is too large.",
     415: "Not application/json in UTF-8, or compressed.",
     500: "A defect of the service.",
+    503: "No token can be checked now; try again later.",
 }
-_UNAUTHORIZED = {"description": "The site wants a token and this one will not do; the answer does not say why."}
 
 
 def _answer(description: str, schema: str | None = None, media_type: str = JSON) -> dict[str, Any]:
@@ -56,7 +57,7 @@ def _get(name: str, summary: str, answer: dict[str, Any], *statuses: int, tag: s
 
 def _post(name: str, summary: str, schema: dict[str, Any], answer: dict[str, Any], *statuses: int) -> dict[str, Any]:
     body = {"required": True, "content": {JSON: {"schema": schema}}}
-    responses = {"200": answer, **_errors(*statuses, 408, 413, 415, 500), "401": _UNAUTHORIZED}
+    responses = {"200": answer, **_errors(*statuses, 401, 408, 413, 415, 500, 503)}
     return {
         "post": {
             "operationId": name,
@@ -75,7 +76,6 @@ def openapi_document() -> dict[str, Any]:
         "discovery", "The services and their prefetch templates", _answer("Discovery", "Discovery"), tag="hooks"
     )
     discovery["get"] |= {"security": [{}, {"jwt": []}]}
-    discovery["get"]["responses"]["401"] = _UNAUTHORIZED
     paths: dict[str, Any] = {"/cds-services": discovery}
     for service in SERVICES:
         cards = _answer("Cards, and what was not evaluated", "CdsResponse")

@@ -46,13 +46,14 @@ class _Inside:
 class Reloadable:
     """An ASGI application whose inside is built anew on SIGHUP.
 
-    load: the settings as they are written now; raises CdsError. None: nothing to reload from.
+    current: the settings to begin with, and how to read them as they are written now.
     """
 
-    def __init__(self, settings: Settings, load: LoadSettings | None, state: WorkerState) -> None:
+    def __init__(self, current: Current, state: WorkerState) -> None:
         """Build the first inside. Raises CdsError."""
-        self.settings = settings
-        self._load = load
+        self.settings = settings = current.settings
+        self._current = current
+        self._load = current.load
         self._state = state
         self._first: Starlette | None = build_app(settings, state=state)
         self._inside: _Inside | None = None
@@ -82,6 +83,8 @@ class Reloadable:
         loop = asyncio.get_running_loop()
         if self._load is not None:
             loop.add_signal_handler(signal.SIGHUP, self._asked)
+            if self._current.early:
+                self._asked()
         await send({"type": "lifespan.startup.complete"})
         await receive()
         if self._load is not None:
@@ -141,11 +144,13 @@ class Current:
 
     started: those of the start; address and number of workers stay what they were there.
     folder: where workers share what they counted; None with a single worker.
+    early: set in a worker that was asked to reload while it was still starting.
     """
 
     started: Settings
     load: LoadSettings | None
     folder: Path | None = None
+    early: bool = False
     settings: Settings = field(init=False)
 
     def __post_init__(self) -> None:

@@ -65,8 +65,10 @@ def serve(settings: Settings, reload: LoadSettings | None = None) -> None:
     parent = os.getpid()
 
     def hangup(*_: object) -> None:
-        # A worker that is just being forked has this handler until it has its own.
-        if os.getpid() == parent and reload is not None:
+        if os.getpid() != parent:
+            # A worker that is still starting has this handler until it has its own.
+            current.early = True
+        elif reload is not None:
             processes = [worker.inner for worker in server.wrks]
             workers = [pid for process in processes if (pid := getattr(process, "pid", None))]
             current.pass_on(workers, lambda new: refuse(new, settings.host))
@@ -103,7 +105,7 @@ def load_app(current: Current) -> Reloadable:
     """The application of one worker, made inside the worker: rules, engine and its child process are its own."""
     configure()
     try:
-        return Reloadable(current.settings, current.load, WorkerState(metrics=Metrics(current.folder)))
+        return Reloadable(current, WorkerState(metrics=Metrics(current.folder)))
     except CdsError as error:
         print(f"psychmed cannot start: {error}", file=sys.stderr, flush=True)
         raise SystemExit(1) from None

@@ -188,3 +188,13 @@ def test_requests_in_flight_are_answered_when_the_service_is_stopped(
                 connection.close()
         assert answers == [b"HTTP/1.1 200 OK"] * 12
         assert service.process.wait(20) == 0
+
+
+def test_a_worker_that_is_still_starting_is_not_forgotten(tmp_path: Path) -> None:
+    site = tmp_path / "site.yaml"
+    site.write_text(GOOD)
+    with running(PSYCHMED_SETTINGS=str(site), PSYCHMED_WORKERS="3") as service:
+        # As soon as one worker answers, with the others perhaps not there yet.
+        site.write_text(GOOD + "rules:\n  same-class-pair:\n    status: silent\n")
+        service.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: messages(service).count("settings reloaded") == 3, 40)
