@@ -73,7 +73,7 @@ def running(**environment: str) -> Iterator[RunningService]:
         stderr.close()
 
 
-def wait_for(said: Callable[[], bool], seconds: float = 20) -> None:
+def wait_for(said: Callable[[], bool], seconds: float = 40) -> None:
     """Wait until it holds. Raises AssertionError when it does not in time."""
     until = time.monotonic() + seconds
     while not said():

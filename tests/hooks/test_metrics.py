@@ -17,7 +17,7 @@ from cds.engine.durable import EngineCounters
 from cds.rules import load_rules
 from hooks.metrics import BOUNDS, FAMILIES, Metrics
 from hooks.observe import endpoint_of
-from tests.hooks.service import RunningService, running
+from tests.hooks.service import ROOT, RunningService, running
 
 SIGN = "psychmed-order-sign"
 
@@ -109,6 +109,14 @@ def test_every_family_is_in_a_scrape_with_its_kind(service: RunningService) -> N
     kinds = {f"psychmed_{f.name.removeprefix('psychmed_')}": f.type for f in text_string_to_metric_families(text)}
     for name, family in FAMILIES.items():
         assert kinds[name.removesuffix("_total")] == family.kind, name
+
+
+def test_every_family_is_documented() -> None:
+    page = (ROOT / "docs/operations.md").read_text("utf-8")
+    for name, family in FAMILIES.items():
+        row = next((line for line in page.splitlines() if line.startswith(f"| `{name}` |")), "")
+        assert all(label in row for label in family.labels), name
+        assert row, name
 
 
 def test_engine_events_are_there_before_anything_happens(service: RunningService) -> None:

@@ -197,4 +197,4 @@ def test_a_worker_that_is_still_starting_is_not_forgotten(tmp_path: Path) -> Non
         # As soon as one worker answers, with the others perhaps not there yet.
         site.write_text(GOOD + "rules:\n  same-class-pair:\n    status: silent\n")
         service.process.send_signal(signal.SIGHUP)
-        wait_for(lambda: messages(service).count("settings reloaded") == 3, 40)
+        wait_for(lambda: messages(service).count("settings reloaded") == 3)
