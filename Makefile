@@ -4,6 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
+# A FHIR server by others, which tests of FHIR reads talk to.
+FOREIGN_FHIR := tests/hooks/medplum/node_modules/.package-lock.json
+
 .PHONY: demo serve test check-style interop contract-long schema-long bench system clean
 
 demo: $(VENV)/core
@@ -12,7 +15,7 @@ demo: $(VENV)/core
 serve: $(VENV)/core
 	@$(BIN)/psychmed serve --settings fixtures/requests/demo_settings.yaml
 
-test: $(VENV)/dev check-style interop
+test: $(VENV)/dev check-style interop $(FOREIGN_FHIR)
 	$(BIN)/psychmed lint
 	$(BIN)/psychmed test --quiet
 	$(BIN)/python -m pytest
@@ -40,6 +43,7 @@ bench: $(VENV)/dev
 	$(BIN)/python bench/evaluate.py
 	$(BIN)/python bench/engine.py
 	$(BIN)/python bench/drugs.py
+	$(BIN)/python bench/auth.py
 
 # What tests need from the system and only root can install: nothing yet.
 system:
@@ -57,6 +61,10 @@ $(VENV)/dev: $(VENV)/core
 	@echo "installing what tests need ..."
 	@$(PIP) install -e '.[dev]'
 	@touch $@
+
+$(FOREIGN_FHIR): tests/hooks/medplum/package-lock.json
+	@if command -v npm >/dev/null; then npm ci --prefix tests/hooks/medplum --no-audit --no-fund --loglevel=error && touch $@; \
+	else echo "no npm: tests that read from a FHIR server by others are skipped"; fi
 
 clean:
 	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

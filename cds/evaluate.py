@@ -43,6 +43,7 @@ class HookCall:
     draft_refs: drafts of the call in its order. selected: the drafts that order-select is about. stops: orders it ends.
     unread_drafts: drafts of the call that could not be read. memory: what the client says was shown or answered before.
     families: starts of the specification ids of the rules that are asked; None for all.
+    undecidable: why no rule can be decided on this call at all ("fhir-version"); None for the usual one.
     """
 
     hook: Hook
@@ -57,6 +58,7 @@ class HookCall:
     unread_drafts: int = 0
     families: tuple[str, ...] | None = None
     memory: tuple[Memory, ...] = ()
+    undecidable: str | None = None
 
 
 _MOST_PAGES = 3
@@ -151,7 +153,9 @@ class Evaluator:
         """
         chart = self.chart(call, today=today)
         rules = self.rules if call.families is None else self.rules.of(call.families)
-        if sum(order.role != "chart" for order in chart.orders) > MOST_ORDERS:
+        if call.undecidable is not None:
+            verdict = not_decided(rules, call.hook, call.undecidable)
+        elif sum(order.role != "chart" for order in chart.orders) > MOST_ORDERS:
             verdict = not_decided(rules, call.hook, f"more than {MOST_ORDERS} orders in one call")
         else:
             derived = self.facts(chart, call.hook)
@@ -159,7 +163,7 @@ class Evaluator:
             verdict = decide(rules, matches, derived, chart, call.hook, finder=self._finder)
         if call.unread_drafts:
             verdict = with_unread_drafts(verdict, call.unread_drafts)
-        if not verdict.evaluated and _nothing_known(call):
+        if call.undecidable is None and not verdict.evaluated and _nothing_known(call):
             raise HookRequestError(412, "neither the patient nor the medications were sent, and they could not be read")
         findings: list[Finding] = []
         unwritten: list[NotEvaluated] = []

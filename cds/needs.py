@@ -21,6 +21,7 @@ _STATE = {
     "truncated": "search not read to its end",
     "damaged": "some records could not be read",
     "absent": "not available",
+    "out-of-scope": "not available: not in scope",
 }
 _MOST_NAMES = 5
 _MEDICATION_TYPES = ("MedicationRequest", "MedicationDispense", "MedicationStatement")

@@ -22,7 +22,7 @@ UNKNOWN = "not known"
 _PLACEHOLDER = re.compile(r"\{([a-z][a-z0-9_]*)(?:\.([a-z][a-z0-9_]*))?(?:\|([a-z]+))?\}")
 _OPTIONAL = re.compile(r"\[([^\[\]]*)\]")
 _MOST_RECORDS = 8
-_NAMES = frozenset({"drug", "names", "new_drug", "old_drug", "other_drug"})
+_NAMES = frozenset({"drug", "names", "new_drug", "old_drug", "other_drug", "current_drug"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,13 +12,15 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, InitSettingsSource, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
+from cds.auth_settings import AuthSettings
 from cds.errors import CdsError, RuleError
 from cds.model import Hook
 
@@ -83,6 +85,47 @@ class DrugSettings(BaseModel):
     bare_counts: bool = Field(default=False, description="doses without a unit are numbers of pieces")
 
 
+class FhirServer(BaseModel):
+    """A FHIR server that may be read with the token of a request. In the file, its host alone stands for the rest."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    host: str = Field(min_length=1, description="host or host:port, exactly as clients name it in fhirServer")
+    plain_http: bool = Field(default=False, description="http is allowed too: token and chart then travel unprotected")
+    private: bool = Field(default=False, description="its name may lead to a private or loopback address")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _host_alone(cls, value: Any) -> Any:
+        return {"host": value} if isinstance(value, str) else value
+
+    @field_validator("host")
+    @classmethod
+    def _host_and_port(cls, host: str) -> str:
+        try:
+            parts = urlsplit(f"//{host}")
+            whole = parts.hostname and parts.netloc == host and "@" not in host and parts.port != 0
+        except ValueError:
+            whole = False
+        if not whole or not host.isascii() or any(c.isspace() for c in host):
+            raise ValueError("a server is host or host:port, without https:// and without a path")
+        return host.lower()
+
+
+class FhirSettings(BaseModel):
+    """Reading what a request did not bring. Without servers nothing is ever read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    servers: tuple[FhirServer, ...] = Field(default=(), description="the only hosts that are ever asked")
+    deadline_ms: int = Field(default=2000, ge=50, le=30_000, description="for all reads of one call together")
+    pages: int = Field(default=10, ge=1, le=1000, description="most pages of one search")
+    medications: int = Field(default=50, ge=0, le=1000, description="most Medication resources read by reference")
+    max_bytes: int = Field(default=16 * 1024 * 1024, ge=1024, description="of all answers to one call together")
+    threads: int = Field(default=16, ge=1, le=128, description="most reads at a time in one worker process")
+    ca_file: Path | None = Field(default=None, description="PEM file of the authorities that sign the servers' keys")
+
+
 class Settings(BaseSettings):
     """A site's settings, complete and checked."""
 
@@ -102,6 +145,7 @@ class Settings(BaseSettings):
     rules: dict[str, RuleSwitch] = Field(default_factory=dict, description="rule id: status, parameters, why")
     card_budgets: CardBudgets = Field(default_factory=CardBudgets, description="most cards per hook call")
     drugs: DrugSettings = Field(default_factory=DrugSettings, description="RxNorm release, overlays, bare_counts")
+    fhir: FhirSettings = Field(default_factory=FhirSettings, description="FHIR servers that may be read, and how long")
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(default=(), description="browser origins that may call")
     base_url: str | None = Field(default=None, description="the address clients use, when a proxy stands in front")
     memory: Literal["none", "process"] = Field(
@@ -110,6 +154,7 @@ class Settings(BaseSettings):
     log_requests: bool = Field(
         default=True, description="a line on standard error for each request, without patient data"
     )
+    auth: AuthSettings = Field(default_factory=AuthSettings, description="who may call: clients and their JWT")
     require_sign_off: bool = Field(default=False, description="rules without a clinical sign-off run silent")
 
     @field_validator("time_zone")
@@ -184,6 +229,8 @@ _HINTS = {
     "port": "0 to 65535; 0 takes a free port",
     "rules": "rule id, then status (active, silent, off), parameters, why",
     "drugs": "release: a file; overlays: a list of files; bare_counts: true or false",
+    "auth": "see docs/security.md for the settings of auth",
+    "fhir": "servers: a list of host[:port] or of {host, plain_http, private}; deadline_ms, pages, max_bytes ...",
     "card_budgets": "hook name, then a number from 1 to 20",
 }
 

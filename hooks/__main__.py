@@ -19,11 +19,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--settings", type=Path, help="site.yaml; without it PSYCHMED_SETTINGS and the environment")
     parser.add_argument("--host", help="address to listen on")
     parser.add_argument("--port", type=int, help="port to listen on; 0 takes a free one")
+    parser.add_argument("--insecure", action="store_true", help="answer everyone, without JWT, beyond loopback too")
     chosen = parser.parse_args(arguments)
     given: dict[str, Any] = {name: value for name in ("host", "port") if (value := getattr(chosen, name)) is not None}
     try:
         load = functools.partial(load_settings, chosen.settings, **given)
-        serve(load(), load)
+        serve(load(), load, insecure=chosen.insecure)
     except CdsError as error:
         print(f"psychmed cannot start: {error}", file=sys.stderr)
         return 1

@@ -1,19 +1,22 @@
 """The service as an ASGI application.
 
 One request is decoded, evaluated and answered in one go in the worker's own thread: that takes a few milliseconds
-of computing and waits for nothing, so a thread pool would only add latency.
+of computing and waits for nothing, so a thread pool would only add latency. Only a request that has to be completed
+from the client's FHIR server waits, in a thread of the pool.
 """
 
 from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import orjson
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -23,6 +26,7 @@ from starlette.routing import Route
 from cds.errors import HookRequestError
 from cds.memory import InMemory, MemoryPort
 from cds.settings import Settings
+from hooks.address import base_url
 from hooks.body import check_media_type, read_body
 from hooks.cards import response_json
 from hooks.clock import today_at
@@ -35,10 +39,11 @@ from hooks.metrics import Metrics
 from hooks.observe import Observed, note, note_evaluation
 from hooks.operations import Operations
 from hooks.outcome import JSON, outcome
-from hooks.request import read_call
+from hooks.reads.reader import Reader
+from hooks.request import Received, read_request
 
 if TYPE_CHECKING:
-    from cds.evaluate import Evaluator
+    from cds.evaluate import Evaluator, HookCall
 
 log = logging.getLogger("psychmed.hooks")
 
@@ -63,6 +68,7 @@ class Service:
         self.zone = settings.zone
         self.metrics = state.metrics
         self.desk = FeedbackDesk(state.cards, state.metrics, state.memory if settings.memory == "process" else None)
+        self.reader = Reader(settings.fhir) if settings.fhir.servers else None
 
     async def discover(self, request: Request) -> Response:
         """`GET /cds-services`."""
@@ -76,7 +82,9 @@ class Service:
             raise HTTPException(404)
         check_media_type(request)
         body = await read_body(request, self.settings.max_body_bytes)
-        hook_call = read_call(body, service.hook)
+        deadline = time.monotonic() + self.settings.fhir.deadline_ms / 1000
+        received = read_request(body, service.hook, may_read=self.reader is not None)
+        hook_call = await self._with_reads(received, service.prefetch_keys, deadline)
         today = today_at(self.zone, self.settings.today)
         evaluation = self.evaluator.evaluate(hook_call, today=today)
         answer = response_json(
@@ -84,7 +92,7 @@ class Service:
             hook_call,
             time_zone=self.settings.time_zone,
             today_pinned=self.settings.today is not None,
-            base_url=self._base_url(request),
+            base_url=base_url(self.settings, request.scope),
         )
         shown = [finding for finding in evaluation.findings if finding.disposition == "shown"]
         # The card for further items comes last, and is about no finding.
@@ -102,12 +110,14 @@ class Service:
         note(request, outcomes=len(outcomes), known_cards=known)
         return Response()
 
-    def _base_url(self, request: Request) -> str | None:
-        """Where the client reaches us: as the site says, else our own loopback address; never what a header claims."""
-        if self.settings.base_url is not None:
-            return self.settings.base_url
-        host, port = request.scope.get("server") or ("", None)
-        return f"http://{host}:{port}" if host in {"127.0.0.1", "localhost"} and port else None
+    async def _with_reads(self, received: Received, keys: Sequence[str], deadline: float) -> HookCall:
+        """The call, with what was missing read from the client's FHIR server. A full prefetch waits for nothing."""
+        if self.reader is None:
+            return received.call
+        plan = self.reader.plan(received.call, received.access, received.unfinished, keys)
+        if plan is None:
+            return received.call
+        return await run_in_threadpool(self.reader.read, received.call, plan, deadline=deadline)
 
     async def education(self, request: Request) -> Response:
         """`GET /education` and `GET /education/{topic}`: pages for the patient."""
@@ -128,6 +138,16 @@ async def _http_error(request: Request, error: Exception) -> Response:
     del request
     assert isinstance(error, HTTPException)
     return outcome(error.status_code, _MESSAGES.get(error.status_code, "the request failed"), error.headers)
+
+
+def _token_check(settings: Settings) -> list[Middleware]:
+    if not settings.auth.clients:
+        return []
+    # Imported here: a service without clients needs no cryptography.
+    from hooks.auth.authenticator import Authenticator
+    from hooks.auth.middleware import RequireToken
+
+    return [Middleware(RequireToken, authenticator=Authenticator(settings.auth), settings=settings)]
 
 
 def build_app(settings: Settings, evaluator: Evaluator | None = None, state: WorkerState | None = None) -> Starlette:
@@ -151,6 +171,8 @@ def build_app(settings: Settings, evaluator: Evaluator | None = None, state: Wor
         metrics.watch(service.evaluator.rules_version, service.evaluator.engine_name, service.evaluator.engine)
         metrics.save()
         yield
+        if service.reader is not None:
+            service.reader.close()
         service.evaluator.close()
 
     app = Starlette(
@@ -167,6 +189,8 @@ def build_app(settings: Settings, evaluator: Evaluator | None = None, state: Wor
             Middleware(Observed, metrics=metrics, log_requests=settings.log_requests),
             Middleware(Cors, origins=settings.cors_origins),
             Middleware(LastResort),
+            # A preflight has no token, so Cors answers it before anyone asks for one.
+            *_token_check(settings),
         ],
         exception_handlers={HookRequestError: _refused, HTTPException: _http_error},
         lifespan=lifespan,

@@ -41,7 +41,8 @@ PREFETCH: dict[str, tuple[str, str]] = {
 _SELECT_KEYS = tuple(key for key in PREFETCH if key not in ("allergies", "observations", "appointments", "tasks"))
 
 USAGE_REQUIREMENTS = (
-    "FHIR R4. Answers from the prefetched data and the hook's context; it does not call the FHIR server. "
+    "FHIR R4. Answers from the prefetched data and the hook's context; with fhirServer and fhirAuthorization it reads "
+    "what is missing, from servers on its site's list only. "
     "Medicines need an RxNorm code or an exact ingredient or brand name. "
     "The clinical content is a draft that no clinician has signed off."
 )

@@ -63,7 +63,9 @@ class Cors:
             return
         allowed = "*" in self.origins or origin in self.origins
         if scope["method"] == "OPTIONS" and "access-control-request-method" in Headers(scope=scope):
-            preflight = self._preflight(origin) if allowed else outcome(403, "this origin is not on the list")
+            # Vary on the refusal too: a cache must not keep it for an origin that is on the list.
+            refusal = outcome(403, "this origin is not on the list", {"Vary": "Origin"})
+            preflight = self._preflight(origin) if allowed else refusal
             await preflight(scope, receive, send)
             return
 

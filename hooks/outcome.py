@@ -12,6 +12,7 @@ JSON = "application/json"
 # HTTP status -> FHIR issue-type. What is not listed is "processing".
 _ISSUE_TYPE = {
     400: "invalid",
+    401: "login",
     403: "forbidden",
     404: "not-found",
     405: "not-supported",
@@ -20,6 +21,7 @@ _ISSUE_TYPE = {
     413: "too-long",
     415: "not-supported",
     500: "exception",
+    503: "transient",
 }
 
 

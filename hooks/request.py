@@ -7,7 +7,7 @@ so that one broken resource costs itself and nothing else.
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import msgspec
@@ -20,8 +20,13 @@ from cds.fhir.reading import Reading, SearchState
 from cds.fhir.references import id_of, normalize_reference
 from cds.findings import BadResource
 from cds.text import plain
+from hooks import version
 from hooks.discovery import searched_type
 from hooks.kinds import KINDS, UNDERSTOOD_AT
+from hooks.reads.access import Access, read_access
+from hooks.reads.pages import has_more, read_page
+from hooks.reads.plan import Unfinished
+from hooks.version import FHIR_VERSION
 
 # Clinical specification 10.3: a draft with one of these ends a charted order.
 STOP_STATUSES = frozenset({"stopped", "cancelled", "completed"})
@@ -39,6 +44,8 @@ class _Envelope(msgspec.Struct, rename="camel"):
     context: dict[str, msgspec.Raw] | None = None
     prefetch: dict[str, msgspec.Raw] | None = None
     extension: msgspec.Raw = _NOTHING
+    fhir_server: msgspec.Raw = _NOTHING
+    fhir_authorization: msgspec.Raw = _NOTHING
 
 
 _envelope = msgspec.json.Decoder(_Envelope)
@@ -53,10 +60,14 @@ class _Draft:
 
 @dataclass(frozen=True, slots=True)
 class _Drafts:
-    """The orders of the context. unread: how many of them could not be read, and so go unjudged."""
+    """The orders of the context. unread: how many of them could not be read, and so go unjudged.
+
+    of_other_version: they are not FHIR R4.
+    """
 
     known: tuple[_Draft, ...] = ()
     unread: int = 0
+    of_other_version: bool = False
 
     def refs(self, kind: Literal["draft", "stop"]) -> tuple[str, ...]:
         return tuple(dict.fromkeys(draft.ref for draft in self.known if draft.kind == kind))
@@ -76,8 +87,27 @@ class _Head:
         return normalize_reference(f"{self.resource_type}/{self.id}")
 
 
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A request: the call as far as it was sent, and what may be read for it.
+
+    access: server and token; None when the request has none. unfinished: prefetched searches with a next page.
+    """
+
+    call: HookCall
+    access: Access | None
+    unfinished: tuple[Unfinished, ...]
+
+
 def read_call(body: bytes, hook: str) -> HookCall:
+    """Read the request of one hook, when nothing can be read for it. Raises as `read_request`."""
+    return read_request(body, hook, may_read=False).call
+
+
+def read_request(body: bytes, hook: str, *, may_read: bool) -> Received:
     """Read the request of one hook, by the name that clients give it.
+
+    may_read: the site lists FHIR servers; else the client's offer is not looked at.
 
     Raises HookRequestError 400 for what is not JSON, not this hook, not complete, or of another patient.
     """
@@ -97,23 +127,36 @@ def read_call(body: bytes, hook: str) -> HookCall:
         raise HookRequestError(400, "context.patientId is missing")
 
     reading = Reading(patient_id)
-    searches = _read_prefetch(fields.prefetch or {}, reading)
+    access = read_access(fields.fhir_server, fields.fhir_authorization) if may_read else None
+    prefetched = _read_prefetch(fields.prefetch or {}, reading, pages=access is not None)
     kind = KINDS[said]
     drafts = _read_drafts(context, kind.orders, reading) if kind.orders is not None else _Drafts()
     draft_refs = drafts.refs("draft")
-    return HookCall(
+    call = HookCall(
         hook=kind.answers,
         families=kind.families,
         patient_id=patient_id,
         user=_text(context.get("userId"), "context.userId"),
         encounter=_id(_text(context.get("encounterId"), "context.encounterId", numbers=True), "Encounter") or None,
         reading=reading,
-        searches=searches,
+        searches=prefetched.searches,
         draft_refs=draft_refs,
         selected=_selected(context, draft_refs, reading) if hook == "order-select" else None,
         stops=drafts.refs("stop"),
         unread_drafts=drafts.unread,
         memory=_memory(fields.extension, reading),
+        undecidable=FHIR_VERSION if _is_other_version(fields, prefetched, drafts, reading) else None,
+    )
+    return Received(call, access, prefetched.unfinished)
+
+
+def _is_other_version(fields: _Envelope, prefetched: _Prefetched, drafts: _Drafts, reading: Reading) -> bool:
+    """Whether the request is not FHIR R4."""
+    return (
+        drafts.of_other_version
+        or prefetched.of_other_version
+        or version.records_are_other(reading.ignored)
+        or version.server_is_other(fields.fhir_server)
     )
 
 
@@ -183,7 +226,13 @@ def _read_drafts(context: dict[str, msgspec.Raw], field: str, reading: Reading) 
         for head in heads
         if head is not None and head.status != IGNORED_STATUS and not (head.made and head.ref not in read)
     )
-    return _Drafts(tuple(drafts), len(reading.bad) - known_bad)
+    types = {head.resource_type for head in heads if head is not None}
+    other = version.drafts_are_other(types) or any(
+        version.elements_are_other(resource, head.resource_type)
+        for head, resource in zip(heads, resources, strict=True)
+        if head is not None
+    )
+    return _Drafts(tuple(drafts), len(reading.bad) - known_bad, other)
 
 
 def _give_ids(heads: list[_Head | None], resources: list[msgspec.Raw], reading: Reading, where: str) -> bool:
@@ -299,18 +348,39 @@ def _memory(extension: msgspec.Raw, reading: Reading) -> tuple[Memory, ...]:
     return tuple(found)
 
 
-def _read_prefetch(prefetch: dict[str, msgspec.Raw], reading: Reading) -> dict[str, SearchState]:
+@dataclass(frozen=True, slots=True)
+class _Prefetched:
+    """What became of the searches the client made, and which of them go on on its server."""
+
+    searches: dict[str, SearchState]
+    unfinished: tuple[Unfinished, ...]
+    of_other_version: bool
+
+
+def _read_prefetch(prefetch: dict[str, msgspec.Raw], reading: Reading, *, pages: bool) -> _Prefetched:
     """Read every prefetched value, asked for or not, and what became of the search of each resource type.
 
     A key that is absent was not looked for; null means looked for and nothing there. When two keys hold searches of
     one type, the worse news counts. A resource that could not be read makes the search of its type "damaged", wherever
-    it stood.
+    it stood. pages: a next page may be read, so a Bundle that has one is remembered apart.
     """
     searches: dict[str, SearchState] = {}
+    unfinished: list[Unfinished] = []
+    other = False
     for key, raw in prefetch.items():
         # The key is the client's text, however long, and goes back to it in bad_resources.
-        state = reading.add(raw, f"prefetch.{plain(key, _LONGEST_KEY)}", source="prefetch")
+        where = f"prefetch.{plain(key, _LONGEST_KEY)}"
         resource_type = searched_type(key)
+        other = other or version.elements_are_other(raw, resource_type)
+        page = read_page(raw) if pages and resource_type is not None and has_more(raw) else None
+        if resource_type is not None and page is not None and page.next is not None:
+            unfinished.append(Unfinished(resource_type, page, reading.add(page.body, where, source="prefetch")))
+            continue
+        state = reading.add(raw, where, source="prefetch")
         if resource_type is not None:
             searches[resource_type] = envelope.worst(searches.get(resource_type, "absent"), state)
-    return {t: envelope.worst(s, "damaged") if t in reading.bad_types else s for t, s in searches.items()}
+    beside = [replace(item, beside=searches.get(item.resource_type, "absent")) for item in unfinished]
+    for item in unfinished:  # as long as nobody has read on
+        searches[item.resource_type] = envelope.worst(searches.get(item.resource_type, "absent"), "truncated")
+    searches = {t: envelope.worst(s, "damaged") if t in reading.bad_types else s for t, s in searches.items()}
+    return _Prefetched(searches, tuple(beside), other)

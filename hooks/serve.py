@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import http.client
-import ipaddress
 import os
 import signal
 import socket
@@ -12,15 +12,19 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from granian import Granian
 from granian.constants import Interfaces
 from granian.log import LogLevels
 
+from cds.addresses import is_loopback
 from cds.errors import CdsError
 from cds.settings import Settings
 from hooks.app import WorkerState
+from hooks.auth.exposure import check_exposure
+from hooks.auth.replay import ReplayStore
 from hooks.logs import SERVER_LOGS, configure
 from hooks.metrics import Metrics
 from hooks.reload import Current, LoadSettings, Reloadable
@@ -33,25 +37,35 @@ class ServeError(CdsError):
     """The service cannot start: what is wrong, and what to do."""
 
 
-def refuse(settings: Settings, host: str) -> None:
-    """Raises ServeError for settings that must not meet real patients: asked at the start and at each reload."""
+def refuse(settings: Settings, host: str, *, insecure: bool) -> None:
+    """Raises CdsError for settings that must not meet real patients: asked at the start and at each reload."""
     if settings.today is not None and not is_loopback(host):
         raise ServeError(f"PSYCHMED_TODAY pins the date and is refused on {host}: unset it, or listen on 127.0.0.1")
+    check_exposure(settings.model_copy(update={"host": host}), insecure=insecure)
 
 
-def serve(settings: Settings, reload: LoadSettings | None = None) -> None:
+def serve(settings: Settings, reload: LoadSettings | None = None, *, insecure: bool = False) -> None:
     """Serve until SIGTERM or SIGINT; requests already accepted are answered first.
 
     reload: reads the settings again when SIGHUP asks for it; without it SIGHUP is ignored.
     Prints `psychmed listening on http://HOST:PORT` once a request would be answered.
-    Raises ServeError when the address cannot be used or a pinned date could meet real patients.
+    insecure: answer without JWT checking where others can reach the service.
+    Raises ServeError when the address cannot be used or a pinned date could meet real patients, ExposureError when
+    strangers could be answered, KeysError and ReplayError when a file that `auth` names cannot be used.
     """
-    refuse(settings, settings.host)
-    port, holder = reserve_port(settings.host, settings.port)
     configure()
+    refuse(settings, settings.host, insecure=insecure)
+    with shared_replay(settings) as shared:
+        _serve(shared, reload, insecure=insecure)
+
+
+def _serve(settings: Settings, reload: LoadSettings | None, *, insecure: bool) -> None:
+    port, holder = reserve_port(settings.host, settings.port)
     # Workers add up what they counted through a folder that only this user can read.
     shared = tempfile.TemporaryDirectory(prefix="psychmed-") if settings.workers > 1 else None
-    current = Current(settings, reload, Path(shared.name) if shared is not None else None)
+    folder = Path(shared.name) if shared is not None else None
+    load = functools.partial(_reloaded, reload, settings, folder) if reload is not None else None
+    current = Current(settings, load, folder)
     server = Granian(
         target="psychmed",
         address=settings.host,
@@ -71,7 +85,7 @@ def serve(settings: Settings, reload: LoadSettings | None = None) -> None:
         elif reload is not None:
             processes = [worker.inner for worker in server.wrks]
             workers = [pid for process in processes if (pid := getattr(process, "pid", None))]
-            current.pass_on(workers, lambda new: refuse(new, settings.host))
+            current.pass_on(workers, lambda new: refuse(new, settings.host, insecure=insecure))
 
     # The timer fires after the workers are forked: a thread that runs during a fork is asking for trouble.
     late = threading.Event()
@@ -101,6 +115,31 @@ def serve(settings: Settings, reload: LoadSettings | None = None) -> None:
         raise ServeError(f"the service was not ready after {READY_SECONDS:.0f} seconds")
 
 
+def _reloaded(load: LoadSettings, started: Settings, folder: Path | None) -> Settings:
+    """The settings of now, with the file of used tokens that the workers share, as `shared_replay` has it."""
+    settings = load()
+    if folder is None or not settings.auth.clients or settings.auth.replay_file is not None:
+        return settings
+    used = started.auth.replay_file or folder / "used-tokens.sqlite"
+    if not used.exists():
+        # The parent of the workers comes here before they do.
+        ReplayStore(used, settings.auth.replay_entries).close()
+    return settings.model_copy(update={"auth": settings.auth.model_copy(update={"replay_file": used})})
+
+
+@contextlib.contextmanager
+def shared_replay(settings: Settings) -> Iterator[Settings]:
+    """The settings with a file for used tokens when several workers must know of each other's."""
+    if settings.workers == 1 or not settings.auth.clients or settings.auth.replay_file is not None:
+        yield settings
+        return
+    with tempfile.TemporaryDirectory(prefix="psychmed-") as folder:
+        auth = settings.auth.model_copy(update={"replay_file": Path(folder) / "used-tokens.sqlite"})
+        # Made here, so that the workers do not make it at the same moment.
+        ReplayStore(auth.replay_file, auth.replay_entries).close()
+        yield settings.model_copy(update={"auth": auth})
+
+
 def load_app(current: Current) -> Reloadable:
     """The application of one worker, made inside the worker: rules, engine and its child process are its own."""
     configure()
@@ -109,16 +148,6 @@ def load_app(current: Current) -> Reloadable:
     except CdsError as error:
         print(f"psychmed cannot start: {error}", file=sys.stderr, flush=True)
         raise SystemExit(1) from None
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach the address."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def reserve_port(host: str, port: int) -> tuple[int, socket.socket | None]:

@@ -14,6 +14,7 @@ import orjson
 import typer
 
 from cds.cli.drugs import app as drugs_app
+from cds.cli.jwt_check import jwt_check
 from cds.cli.settings import app as settings_app
 from cds.errors import CdsError, HookRequestError
 
@@ -25,6 +26,7 @@ app = typer.Typer(
 )
 app.add_typer(drugs_app, name="drugs")
 app.add_typer(settings_app, name="settings")
+app.command(name="jwt-check")(jwt_check)
 Format = Literal["text", "json"]
 FormatOption = Annotated[Format, typer.Option("--format", help="text or json")]
 SettingsOption = Annotated[Path | None, typer.Option("--settings", help="the site's settings file (site.yaml)")]
@@ -42,6 +44,7 @@ def serve(
     settings: SettingsOption = None,
     host: Annotated[str | None, typer.Option(help="address to listen on")] = None,
     port: Annotated[int | None, typer.Option(help="port; 0 takes a free one")] = None,
+    insecure: Annotated[bool, typer.Option("--insecure", help="answer everyone, without JWT, beyond loopback")] = False,
 ) -> None:
     """Run the CDS Hooks service."""
     from cds.settings import load_settings
@@ -50,7 +53,7 @@ def serve(
     given = {k: v for k, v in (("host", host), ("port", port)) if v is not None}
     load = functools.partial(load_settings, settings, **given)
     try:
-        run(load(), load)
+        run(load(), load, insecure=insecure)
     except CdsError as error:
         raise _fail(error) from None
 

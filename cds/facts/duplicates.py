@@ -24,7 +24,7 @@ Combination = Literal[
     "naltrexone-bupropion", "titration-pack", "oral-and-depot", "scheduled-and-as-needed", "immediate-and-extended",
     "two-salts", "two-members", "tablet-and-liquid", "two-strengths", "same-product",
 ]  # fmt: skip
-_OPEN_ENDED = 365  # days shown for what nothing ends: more than any window
+_OPEN_ENDED = 365  # days counted for what nothing ends: more than any window, and never shown
 _NALTREXONE_BUPROPION = "naltrexone-bupropion"
 # Extended and immediate release of these are taken together on purpose (A-01 step 2), and of the stimulants.
 _TWO_RELEASES = frozenset({"quetiapine", "carbamazepine", "lithium", "venlafaxine"})
@@ -203,6 +203,7 @@ def _duplicate(c: Context, new: Regimen, old: Regimen) -> Fact:
         old_until=None if old.end is None else c.rel(old.end),
         supply_left=_OPEN_ENDED if old.end is None else old.end - new.start,
         overlap_days=max(0, min(last - first + 1, _OPEN_ENDED)),
+        planned_days=last - first + 1 if 0 < last - first + 1 < _OPEN_ENDED else None,
         authored_apart_days=_apart(new.authored, old.authored),
         requesters_differ=_requesters_differ(new.requesters, old.requesters),
         confidence=weakest((new.confidence, old.confidence)),

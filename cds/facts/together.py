@@ -27,7 +27,7 @@ from cds.facts.planned_together import begun_in_hospital, planned
 from cds.facts.supply import weakest
 from cds.model import Fact
 
-_RECENT_END = 30  # days: 10.23, the run ends in [T-30, T]
+_LOOK_BACK = 60  # days: longer than any site lets a run that has ended count (10.23: 30)
 _SIZES = {"antipsychotic": (2, 3), "antidepressant": (3,)}
 
 
@@ -91,7 +91,7 @@ def _uses(c: Context, group: str) -> list[Use]:
             found[stretch.part.ingredient.moiety].append(stretch)
     uses = []
     for moiety, rows in sorted(found.items()):
-        episodes = tuple(e for e in c.episodes(rows) if e.end >= c.today - _RECENT_END)
+        episodes = tuple(e for e in c.episodes(rows) if e.end >= c.today - _LOOK_BACK)
         if episodes:
             latest = max(rows, key=lambda s: (s.last, s.first, s.label))
             uses.append(Use(moiety, latest.label, frozenset(s.part.ingredient.key for s in rows), episodes))
@@ -105,7 +105,7 @@ def _longest_run(c: Context, uses: Sequence[Use]) -> Run | None:
         days: Sequence[Interval] = episodes[0].covered
         for episode in episodes[1:]:
             days = tuple(common(days, episode.covered))
-        if days and days[-1][1] >= c.today - _RECENT_END:
+        if days and days[-1][1] >= c.today - _LOOK_BACK:
             counted = sum(end - start + 1 for start, end in days)
             if best is None or counted > best.days:
                 best = Run(tuple(uses), episodes, days[0][0], days[-1][1], counted)

@@ -14,9 +14,12 @@ from cds.fhir.decode import UNREADABLE, Raw
 from cds.fhir.records import RESOURCE_TYPES, Resource
 
 # damaged: the search was read to its end, but some of what it found could not be read.
-SearchState = Literal["complete", "absent", "failed", "truncated", "damaged"]
+# out-of-scope: nobody looked, because the token handed over does not reach that type.
+SearchState = Literal["complete", "absent", "out-of-scope", "failed", "truncated", "damaged"]
 
-_WORST_LAST: Final[tuple[SearchState, ...]] = ("absent", "complete", "damaged", "truncated", "failed")
+_WORST_LAST: Final[tuple[SearchState, ...]] = (
+    "absent", "out-of-scope", "complete", "damaged", "truncated", "failed",
+)  # fmt: skip
 
 # Issue types with which a server says that a search left something out, though it answered.
 _LEFT_OUT: Final = frozenset({"incomplete", "timeout", "throttled", "too-costly", "transient"})

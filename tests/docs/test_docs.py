@@ -84,6 +84,7 @@ def test_the_serve_command_of_the_readme_starts() -> None:
 def test_every_verb_is_documented() -> None:
     main = "\n".join(p.read_text(encoding="utf-8") for p in sorted((ROOT / "cds/cli").glob("*.py")))
     verbs = re.findall(r'@app\.command\((?:name="(\w+)")?\)\ndef (\w+)', main)
+    verbs += [(name, "") for name in re.findall(r'app\.command\(name="([\w-]+)"\)\(', main)]
     assert verbs
     for named, function in verbs:
         assert re.search(rf"psychmed (drugs )?{named or function}\b", TEXT), named or function

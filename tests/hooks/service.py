@@ -57,7 +57,7 @@ def running(**environment: str) -> Iterator[RunningService]:
         text=True,
     )
     assert process.stdout is not None
-    process.stderr = Path(stderr.name).open(encoding="utf-8")
+    process.stderr = Path(stderr.name).open(encoding="utf-8")  # noqa: SIM115 - closed below
     try:
         address = next((line for line in process.stdout if line.startswith(LISTENING)), None)
         assert address is not None, f"the service did not start: {_all(stderr)}"

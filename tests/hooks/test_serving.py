@@ -142,6 +142,7 @@ def test_a_preflight_from_elsewhere_is_refused(service: RunningService) -> None:
     assert answer.status_code == 403
     assert answer.json()["resourceType"] == "OperationOutcome"
     assert "Access-Control-Allow-Origin" not in answer.headers
+    assert answer.headers["Vary"] == "Origin"
 
 
 @pytest.mark.parametrize(("origin", "allowed"), [(ORIGIN, ORIGIN), ("https://elsewhere.example", None)])

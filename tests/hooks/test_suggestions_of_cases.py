@@ -155,7 +155,13 @@ def first_mention(case: Case, order_ref: str) -> dt.date:
 
 
 def test_a_drug_of_the_taper_list_in_use_for_four_weeks_is_never_stopped_at_once() -> None:
-    tasks = [(case, a["resource"]) for case, _, a in actions() if a.get("resource", {}).get("resourceType") == "Task"]
+    # Of two orders of one substance one may go at once: the substance goes on.
+    tasks = [
+        (case, a["resource"])
+        for case, card, a in actions()
+        if a.get("resource", {}).get("resourceType") == "Task"
+        and card["extension"]["org.psychmed.finding"]["spec"] != "A-01"
+    ]
     stops = [(case, task) for case, task in tasks if task["code"]["text"] == "Discontinue"]
     assert stops, "some case offers a stop, or this shows nothing"
     for case, task in stops:
