@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 # A FHIR server by others, which tests of FHIR reads talk to.
 FOREIGN_FHIR := tests/hooks/medplum/node_modules/.package-lock.json
 
-.PHONY: demo serve test check-style contract-long bench system clean
+.PHONY: demo serve test check-style interop contract-long schema-long bench system clean
 
 demo: $(VENV)/core
 	@$(BIN)/python -m hooks.demo
@@ -15,7 +15,7 @@ demo: $(VENV)/core
 serve: $(VENV)/core
 	@$(BIN)/psychmed serve --settings fixtures/requests/demo_settings.yaml
 
-test: $(VENV)/dev check-style $(FOREIGN_FHIR)
+test: $(VENV)/dev check-style interop $(FOREIGN_FHIR)
 	$(BIN)/psychmed lint
 	$(BIN)/psychmed test --quiet
 	$(BIN)/python -m pytest
@@ -26,7 +26,16 @@ check-style: $(VENV)/dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# Clients that others wrote. Without them their tests are skipped, and fail where everything is required.
+interop: $(VENV)/dev
+	@test -e $(VENV)/interop/done -a ! scripts/interop_tools.py -nt $(VENV)/interop/done || { \
+	  echo "installing clients that others wrote ..."; \
+	  $(BIN)/python scripts/interop_tools.py && touch $(VENV)/interop/done; } || echo "not all could be installed: their tests are skipped"
+
 # Long suites, apart from CI.
+schema-long: $(VENV)/dev
+	PSYCHMED_SCHEMA_EXAMPLES=500 $(BIN)/python -m pytest tests/interop/test_generated_requests.py
+
 contract-long: $(VENV)/dev
 	$(BIN)/python -m tests.contract.long_run --checks 200000
 

@@ -151,6 +151,9 @@ class Settings(BaseSettings):
     memory: Literal["none", "process"] = Field(
         default="none", description="process: what was shown is remembered while a worker runs, for rules that say once"
     )
+    log_requests: bool = Field(
+        default=True, description="a line on standard error for each request, without patient data"
+    )
     auth: AuthSettings = Field(default_factory=AuthSettings, description="who may call: clients and their JWT")
     require_sign_off: bool = Field(default=False, description="rules without a clinical sign-off run silent")
 
@@ -238,7 +241,7 @@ def load_settings(path: str | Path | None = None, **given: Any) -> Settings:
     Raises SettingsError with every problem found: unreadable file, unknown key, missing or wrong value.
     """
     named = path if path is not None else os.environ.get(SETTINGS_VARIABLE)
-    document: Mapping[str, Any] = _read_yaml(Path(named)) if named else CommentedMap()
+    document: Mapping[str, Any] = read_document(Path(named)) if named else CommentedMap()
     try:
         values: dict[str, Any] = {**given, _FILE_KEY: dict(document)}
         return Settings(**values)
@@ -251,7 +254,8 @@ def load_settings(path: str | Path | None = None, **given: Any) -> Settings:
         raise SettingsError((RuleError(_ENVIRONMENT, 0, 0, "SET003", text),)) from None
 
 
-def _read_yaml(path: Path) -> CommentedMap:
+def read_document(path: Path) -> CommentedMap:
+    """A settings file with the places of its keys. Raises SettingsError when it is no YAML mapping."""
     try:
         document = YAML(typ="rt").load(path)
     except OSError as error:
@@ -288,11 +292,11 @@ def _problem(error: Any, source: str, document: Mapping[str, Any], given: Mappin
     if variable in os.environ and name not in given:
         # The environment wins over the file, so it is the one to blame.
         return RuleError(variable, 0, 0, "SET002", message, hint)
-    line, column = _position(document, error["loc"])
+    line, column = position_of(document, error["loc"])
     return RuleError(source, line, column, "SET002", message, hint)
 
 
-def _position(document: Any, keys: tuple[int | str, ...]) -> tuple[int, int]:
+def position_of(document: Any, keys: tuple[int | str, ...]) -> tuple[int, int]:
     """Line and column of the innermost key that the file has; 0, 0 when it has none of them."""
     found = (0, 0)
     node = document

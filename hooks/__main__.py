@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import sys
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,8 @@ def main(arguments: list[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     given: dict[str, Any] = {name: value for name in ("host", "port") if (value := getattr(chosen, name)) is not None}
     try:
-        serve(load_settings(chosen.settings, **given), insecure=chosen.insecure)
+        load = functools.partial(load_settings, chosen.settings, **given)
+        serve(load(), load, insecure=chosen.insecure)
     except CdsError as error:
         print(f"psychmed cannot start: {error}", file=sys.stderr)
         return 1

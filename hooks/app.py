@@ -8,8 +8,10 @@ from the client's FHIR server waits, in a thread of the pool.
 from __future__ import annotations
 
 import contextlib
+import logging
 import time
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import orjson
@@ -22,6 +24,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from cds.errors import HookRequestError
+from cds.memory import InMemory, MemoryPort
 from cds.settings import Settings
 from hooks.address import base_url
 from hooks.body import check_media_type, read_body
@@ -30,7 +33,11 @@ from hooks.clock import today_at
 from hooks.discovery import BY_ID, DISCOVERY_JSON
 from hooks.education import HEADERS, index, page
 from hooks.education import PATH as EDUCATION_PATH
+from hooks.feedback import FeedbackDesk, KnownCards, read_feedback
 from hooks.guard import Cors, LastResort
+from hooks.metrics import Metrics
+from hooks.observe import Observed, note, note_evaluation
+from hooks.operations import Operations
 from hooks.outcome import JSON, outcome
 from hooks.reads.reader import Reader
 from hooks.request import Received, read_request
@@ -38,16 +45,29 @@ from hooks.request import Received, read_request
 if TYPE_CHECKING:
     from cds.evaluate import Evaluator, HookCall
 
+log = logging.getLogger("psychmed.hooks")
+
 _MESSAGES = {404: "there is no such address or service here", 405: "this method is not allowed here"}
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerState:
+    """What a worker keeps when its settings are reloaded: counters, cards of late, and what was shown."""
+
+    metrics: Metrics = field(default_factory=Metrics)
+    cards: KnownCards = field(default_factory=KnownCards)
+    memory: MemoryPort = field(default_factory=InMemory)
 
 
 class Service:
     """The handlers, with what they share: settings and the evaluator."""
 
-    def __init__(self, settings: Settings, evaluator: Evaluator) -> None:
+    def __init__(self, settings: Settings, evaluator: Evaluator, state: WorkerState) -> None:
         self.settings = settings
         self.evaluator = evaluator
         self.zone = settings.zone
+        self.metrics = state.metrics
+        self.desk = FeedbackDesk(state.cards, state.metrics, state.memory if settings.memory == "process" else None)
         self.reader = Reader(settings.fhir) if settings.fhir.servers else None
 
     async def discover(self, request: Request) -> Response:
@@ -65,7 +85,8 @@ class Service:
         deadline = time.monotonic() + self.settings.fhir.deadline_ms / 1000
         received = read_request(body, service.hook, may_read=self.reader is not None)
         hook_call = await self._with_reads(received, service.prefetch_keys, deadline)
-        evaluation = self.evaluator.evaluate(hook_call, today=today_at(self.zone, self.settings.today))
+        today = today_at(self.zone, self.settings.today)
+        evaluation = self.evaluator.evaluate(hook_call, today=today)
         answer = response_json(
             evaluation,
             hook_call,
@@ -73,7 +94,21 @@ class Service:
             today_pinned=self.settings.today is not None,
             base_url=base_url(self.settings, request.scope),
         )
+        shown = [finding for finding in evaluation.findings if finding.disposition == "shown"]
+        # The card for further items comes last, and is about no finding.
+        self.desk.sent(answer["cards"][: len(shown)], shown, hook_call.patient_id, today)
+        note_evaluation(request, self.metrics, evaluation, answer["cards"])
         return Response(orjson.dumps(answer), media_type=JSON)
+
+    async def feedback(self, request: Request) -> Response:
+        """`POST /cds-services/{id}/feedback`: 200 without a body, for cards we no longer know too."""
+        if request.path_params["id"] not in BY_ID:
+            raise HTTPException(404)
+        check_media_type(request)
+        outcomes = read_feedback(await read_body(request, self.settings.max_body_bytes))
+        known = self.desk.take(outcomes, today=today_at(self.zone, self.settings.today), zone=self.zone)
+        note(request, outcomes=len(outcomes), known_cards=known)
+        return Response()
 
     async def _with_reads(self, received: Received, keys: Sequence[str], deadline: float) -> HookCall:
         """The call, with what was missing read from the client's FHIR server. A full prefetch waits for nothing."""
@@ -91,16 +126,6 @@ class Service:
         if html is None:
             raise HTTPException(404)
         return HTMLResponse(html, headers=HEADERS)
-
-    async def health(self, request: Request) -> Response:
-        """`GET /health`: ready, and with which rules and engine."""
-        del request
-        state = {
-            "status": "ok",
-            "rules_version": self.evaluator.rules_version,
-            "engine": self.evaluator.engine_name,
-        }
-        return Response(orjson.dumps(state), media_type=JSON)
 
 
 async def _refused(request: Request, error: Exception) -> Response:
@@ -125,18 +150,26 @@ def _token_check(settings: Settings) -> list[Middleware]:
     return [Middleware(RequireToken, authenticator=Authenticator(settings.auth), settings=settings)]
 
 
-def build_app(settings: Settings, evaluator: Evaluator | None = None) -> Starlette:
-    """The application. Without an evaluator it loads the rules and the engine that the settings name."""
+def build_app(settings: Settings, evaluator: Evaluator | None = None, state: WorkerState | None = None) -> Starlette:
+    """The application. Without an evaluator it loads the rules and the engine that the settings name.
+
+    state: of the application that this one takes over from; without it the worker starts anew.
+    """
+    state = state or WorkerState()
     if evaluator is None:
         from cds.evaluate import Evaluator as RealEvaluator
-        from cds.memory import InMemory
 
-        evaluator = RealEvaluator(settings, memory=InMemory() if settings.memory == "process" else None)
-    service = Service(settings, evaluator)
+        evaluator = RealEvaluator(settings, memory=state.memory if settings.memory == "process" else None)
+    for problem in evaluator.problems:
+        log.warning("left out: %s", problem)
+    service = Service(settings, evaluator, state)
+    metrics = state.metrics
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         del app
+        metrics.watch(service.evaluator.rules_version, service.evaluator.engine_name, service.evaluator.engine)
+        metrics.save()
         yield
         if service.reader is not None:
             service.reader.close()
@@ -146,15 +179,17 @@ def build_app(settings: Settings, evaluator: Evaluator | None = None) -> Starlet
         routes=[
             Route("/cds-services", service.discover, methods=["GET"]),
             Route("/cds-services/{id}", service.call, methods=["POST"]),
+            Route("/cds-services/{id}/feedback", service.feedback, methods=["POST"]),
             Route(EDUCATION_PATH, service.education, methods=["GET"]),
             Route(EDUCATION_PATH + "/{topic}", service.education, methods=["GET"]),
-            Route("/health", service.health, methods=["GET"]),
+            *Operations(service.evaluator, metrics).routes(),
         ],
-        # Cors outermost, so that a browser can read the error of the last resort too.
-        # A preflight has no token, so Cors answers it before anyone asks for one.
+        # Observed sees every answer; Cors comes next, so that a browser can read the error of the last resort too.
         middleware=[
+            Middleware(Observed, metrics=metrics, log_requests=settings.log_requests),
             Middleware(Cors, origins=settings.cors_origins),
             Middleware(LastResort),
+            # A preflight has no token, so Cors answers it before anyone asks for one.
             *_token_check(settings),
         ],
         exception_handlers={HookRequestError: _refused, HTTPException: _http_error},

@@ -90,6 +90,7 @@ def _service(settings_file: Path, today: dt.date) -> Iterator[tuple[subprocess.P
     """The service as a child process, and its address."""
     # Pinned so that midnight between building a request and answering it changes nothing.
     environment = {**os.environ, f"{ENVIRONMENT_PREFIX}TODAY": today.isoformat()}
+    environment[f"{ENVIRONMENT_PREFIX}LOG_REQUESTS"] = "false"
     process = subprocess.Popen(
         [sys.executable, "-m", "hooks", "--settings", str(settings_file)],
         env=environment,

@@ -1,8 +1,12 @@
-"""`psychmed`: serve, check, test, lint, engines. Exit codes: 0 fine, 1 findings or failures, 2 bad usage or files."""
+"""`psychmed`: serve, check, test, lint, engines, and groups of commands.
+
+Exit codes: 0 fine, 1 findings or failures, 2 bad usage or files.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
+import functools
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -11,6 +15,7 @@ import typer
 
 from cds.cli.drugs import app as drugs_app
 from cds.cli.jwt_check import jwt_check
+from cds.cli.settings import app as settings_app
 from cds.errors import CdsError, HookRequestError
 
 app = typer.Typer(
@@ -20,6 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,  # it would print local variables, and with them the patient
 )
 app.add_typer(drugs_app, name="drugs")
+app.add_typer(settings_app, name="settings")
 app.command(name="jwt-check")(jwt_check)
 Format = Literal["text", "json"]
 FormatOption = Annotated[Format, typer.Option("--format", help="text or json")]
@@ -45,8 +51,9 @@ def serve(
     from hooks.serve import serve as run
 
     given = {k: v for k, v in (("host", host), ("port", port)) if v is not None}
+    load = functools.partial(load_settings, settings, **given)
     try:
-        run(load_settings(settings, **given), insecure=insecure)
+        run(load(), load, insecure=insecure)
     except CdsError as error:
         raise _fail(error) from None
 

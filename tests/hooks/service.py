@@ -6,11 +6,13 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import tempfile
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import requests
 
@@ -26,6 +28,11 @@ class RunningService:
 
     url: str
     process: subprocess.Popen[str]
+    stderr: IO[str]
+
+    def log(self) -> str:
+        """What it has written to standard error so far."""
+        return _all(self.stderr)
 
     def post(self, service: str, body: Any = None, **options: Any) -> requests.Response:
         """POST to one service; a dict goes as JSON, bytes as they are."""
@@ -39,20 +46,22 @@ class RunningService:
 def running(**environment: str) -> Iterator[RunningService]:
     """Start `python -m hooks`, yield it when it answers, stop it."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("PSYCHMED_")}
+    # A file and not a pipe: nobody reads it while the service writes a line for each request.
+    stderr = tempfile.NamedTemporaryFile("w")  # noqa: SIM115 - closed below, after the process that writes it
     process = subprocess.Popen(
         [sys.executable, "-m", "hooks", "--port", "0"],
         cwd=ROOT,
         env={**inherited, "PSYCHMED_TIME_ZONE": "UTC", "PSYCHMED_TODAY": TODAY, **environment},
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=stderr,
         text=True,
     )
     assert process.stdout is not None
-    assert process.stderr is not None
+    process.stderr = Path(stderr.name).open(encoding="utf-8")  # noqa: SIM115 - closed below
     try:
         address = next((line for line in process.stdout if line.startswith(LISTENING)), None)
-        assert address is not None, f"the service did not start: {process.stderr.read()}"
-        yield RunningService(address.removeprefix(LISTENING).strip(), process)
+        assert address is not None, f"the service did not start: {_all(stderr)}"
+        yield RunningService(address.removeprefix(LISTENING).strip(), process, stderr)
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
@@ -63,3 +72,17 @@ def running(**environment: str) -> Iterator[RunningService]:
             process.wait()
         process.stdout.close()
         process.stderr.close()
+        stderr.close()
+
+
+def wait_for(said: Callable[[], bool], seconds: float = 40) -> None:
+    """Wait until it holds. Raises AssertionError when it does not in time."""
+    until = time.monotonic() + seconds
+    while not said():
+        assert time.monotonic() < until, "it did not happen"
+        time.sleep(0.05)
+
+
+def _all(stderr: IO[str]) -> str:
+    # By its name: the service writes on at the place that this file object has.
+    return Path(stderr.name).read_text("utf-8")
