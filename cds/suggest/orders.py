@@ -8,6 +8,7 @@ from decimal import ROUND_CEILING, Decimal
 from cds.chart.model import Order
 from cds.decide import Decision
 from cds.findings import Action, Suggestion
+from cds.model import Fact
 from cds.suggest.doses import CLASS_TAPERS, taper_of
 from cds.suggest.known import Known, medication_of
 from cds.suggest.words import Body, days_of, in_days, one
@@ -75,17 +76,22 @@ def stop_old(body: Body, decision: Decision, known: Known) -> Iterator[Suggestio
     if found is None:
         return
     draft, old = found
-    goes_on = {part.ingredient.moiety for part in draft.medication.parts}
-    # Where the same substance goes on nothing is stopped: one of two orders is.
-    if any(known.needs_taper(part) and part.ingredient.moiety not in goes_on for part in old.medication.parts):
+    label = old.medication.label
+    stop = Action("create", "S-STOP-OLD", f"Task: discontinue {label}", old.ref, {"old": old.ref, "reason": "replaced"})
+    tapered = any(known.needs_taper(part) for part in old.medication.parts)
+    if {p.ingredient.moiety for p in draft.medication.parts} & {p.ingredient.moiety for p in old.medication.parts}:
+        # The same substance goes on: one of two orders ends. On the taper list only where its dose does not fall by it.
+        if not tapered or not _falls(decision.bound.get(body["pair"])):
+            yield from one("S-STOP-OLD", f"End the earlier order of {label}", stop)
+        return
+    if tapered:
         percent, days = CLASS_TAPERS.get(old.medication.parts[0].ingredient.class_group, (None, _TAPER_REVIEW_DAYS))
         yield from taper_of(old, known, percent, days)
         return
-    action = Action(
-        "create",
-        "S-STOP-OLD",
-        f"Task: discontinue {old.medication.label}",
-        old.ref,
-        {"old": old.ref, "reason": "replaced"},
-    )
-    yield from one("S-STOP-OLD", f"Stop {old.medication.label}", action)
+    yield from one("S-STOP-OLD", f"Stop {label}", stop)
+
+
+def _falls(pair: Fact | None) -> bool:
+    """Whether ending the old order lowers the dose, or may: a dose that is not known says nothing."""
+    new, old = (pair.fields.get(name) if pair is not None else None for name in ("new_dose", "old_dose"))
+    return not (isinstance(new, float) and isinstance(old, float) and new >= old)

@@ -16,6 +16,7 @@ from cds.model import Fact
 from cds.settings import load_settings
 from cds.suggest.doses import dose, taper
 from cds.suggest.known import Known
+from cds.suggest.orders import stop_old
 from cds.suggest.plans import alternative
 from hooks.request import read_call
 
@@ -132,3 +133,22 @@ def test_buspirone_is_never_suggested_beside_or_soon_after_an_mao_inhibitor_nor_
     line: tuple[str, Any], offered: bool
 ) -> None:
     assert bool(actions_of(alternative, {"drug": "buspirone"}, known(line))) == offered
+
+
+@pytest.mark.parametrize(
+    ("drug", "new", "old", "labels"),
+    [
+        ("lorazepam 1", 1.0, 1.0, ["End the earlier order of lorazepam"]),
+        ("lorazepam 1", 0.5, 1.0, []),  # ending the larger of two orders would be a stop by half
+        ("lorazepam 1", None, 1.0, []),
+        ("lisdexamfetamine 30", 0.5, 30.0, ["End the earlier order of lisdexamfetamine"]),
+    ],
+)
+def test_of_two_orders_of_one_substance_the_earlier_ends_only_where_the_dose_does_not_fall(
+    drug: str, new: float | None, old: float, labels: list[str]
+) -> None:
+    chart = known(order(drug, take=1), ("draft d1", {"drug": drug, "take": 1, "days": "30d"}))
+    key = drug.partition(" ")[0]
+    fields = {"order": f"MedicationRequest/d1#{key}", "old_dose": old} | ({} if new is None else {"new_dose": new})
+    fact = Fact("x", "x", fields, ("MedicationRequest/o1",))
+    assert [s.label for s in stop_old({"pair": "x"}, Bound(fact), chart)] == labels
