@@ -11,8 +11,10 @@ from typing import Any, Literal
 import msgspec
 
 from cds.errors import RuleError
-from cds.rules.compile import Compiler
+from cds.rules.compilation import Compilation
+from cds.rules.compile import compile_rule
 from cds.rules.model import Parameter, Rule, RuleSet
+from cds.rules.parameters import read_parameter
 from cds.rules.source import read_source
 from cds.rules.vocabulary import nearest, vocabulary
 from cds.shipped import shipped
@@ -38,14 +40,14 @@ def rule_files(folders: Iterable[Path]) -> list[Path]:
 def load_shared(problems: list[RuleError], overrides: Mapping[str, Any] | None = None) -> dict[str, Parameter]:
     """Parameters of `rules/_parameters.yaml`."""
     source = read_source(shipped("rules/_parameters.yaml"), shown_as="rules/_parameters.yaml")
-    compiler = Compiler(source, vocabulary(), {}, overrides or {}, problems)
+    compilation = Compilation(source, vocabulary(), {}, overrides or {}, problems)
     known = source.data["parameters"]
     for name in overrides or {}:
         if name not in known:
             text = f'the site sets the shared parameter "{name}", which does not exist'
             problems.append(RuleError("settings", 1, 1, "R032", text, nearest(name, known)))
     found = (
-        (name, compiler.parameter(name, {"range": None, **body}, ("parameters", name)))
+        (name, read_parameter(compilation, name, {"range": None, **body}, ("parameters", name)))
         for name, body in source.data["parameters"].items()
     )
     return {name: parameter for name, parameter in found if parameter is not None}
@@ -105,10 +107,10 @@ def _load_one(
         problems.append(error)
         return None, b""
     deployment = site.get(str(source.data.get("id")), Deployment())
-    compiler = Compiler(source, vocabulary(), shared, deployment.parameters)
-    rule = compiler.rule()
-    problems.extend(compiler.problems)
-    if rule is None or compiler.problems:
+    compilation = Compilation(source, vocabulary(), shared, deployment.parameters)
+    rule = compile_rule(compilation)
+    problems.extend(compilation.problems)
+    if rule is None or compilation.problems:
         return None, b""
     if deployment.status is not None:
         rule = replace(rule, status="retired" if deployment.status == "off" else deployment.status)

@@ -1,6 +1,6 @@
 """Shape of a rule file, as pydantic models: unknown keys are errors, and an editor gets its JSON Schema from here.
 
-What the words mean (kinds, fields, comparisons, texts) is checked by `cds.rules.compile`.
+What the words mean (kinds, fields, comparisons, texts) is checked by `cds.rules.patterns` and `cds.rules.texts`.
 """
 
 from __future__ import annotations
