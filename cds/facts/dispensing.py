@@ -6,8 +6,8 @@ Raw intervals, before early fills are carried forward: an early refill of one re
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations
 
@@ -17,9 +17,22 @@ from cds.facts.context import Context, fact
 from cds.facts.intervals import Interval, common, days_in, union
 from cds.facts.layout import CONCURRENT_START_DAYS
 from cds.facts.supply import Supply, weakest
-from cds.model import Fact
+from cds.model import Fact, Scalar
 
 _MOST_REQUESTS = 40  # of one substance in three months: more are a damaged feed, and each is compared with each
+# Pairs of one substance that agree in these fields are one fact. Orders: what their level asks.
+_ALIKE: dict[str, tuple[str, ...]] = {
+    "orders": ("source", "older_in_force", "two_strengths"),
+    "dispenses": (
+        "source",
+        "told_apart",
+        "older_in_force",
+        "same_product",
+        "requesters_differ",
+        "both_filled_again",
+        "two_strengths",
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -66,8 +79,11 @@ def facts(c: Context) -> Iterator[Fact]:
         in_force = _in_force(c, moiety)
         requests, unnamed = _requests(c, rows, fills)
         recent = sorted((r for r in requests if r.days[-1][1] >= _window(c)[0]), key=lambda r: (r.first, r.key))
-        for a, b in combinations(recent[-_MOST_REQUESTS:], 2):
-            yield from _double(c, moiety, a, b, in_force)
+        yield from _one_for_alike(
+            (pair, a, b)
+            for a, b in combinations(recent[-_MOST_REQUESTS:], 2)
+            if (pair := _double(c, moiety, a, b, in_force)) is not None
+        )
         if len(in_force) > 1:
             yield from _untold(c, moiety, unnamed)
 
@@ -116,20 +132,20 @@ def _key(fill: Fill) -> tuple[str, str] | None:
     return None if fill.pharmacy is None else ("pharmacy", fill.pharmacy)
 
 
-def _double(c: Context, moiety: str, a: Request, b: Request, in_force: Sequence[Order]) -> Iterator[Fact]:
+def _double(c: Context, moiety: str, a: Request, b: Request, in_force: Sequence[Order]) -> Fact | None:
     """a: the request that was supplied first."""
     first, last = _window(c)
     both = tuple(common(a.days, b.days))
     days = days_in(both, first, last)
     if not days:
-        return
-    yield fact(
+        return None
+    return fact(
         "double_supply",
         f"double_supply:{moiety}:{a.key[1]}:{b.key[1]}",
         [ref for s in (*a.rows, *b.rows) for ref in s.refs],
         moiety=moiety,
         drug=a.rows[-1].medication.label,
-        other_drug=b.rows[-1].medication.label,
+        other_drug=_unless_same(b.rows[-1].medication.label, a.rows[-1].medication.label),
         source="dispenses" if a.dispensed and b.dispensed else "orders",
         days=days,
         last=c.rel(min(both[-1][1], last)),
@@ -142,6 +158,22 @@ def _double(c: Context, moiety: str, a: Request, b: Request, in_force: Sequence[
         current_order=a.order.ref if a.order is not None and a.order.open else None,
         confidence=weakest(s.confidence for s in (*a.rows, *b.rows)),
     )
+
+
+def _one_for_alike(pairs: Iterable[tuple[Fact, Request, Request]]) -> Iterator[Fact]:
+    """The pair with most days of each kind: twenty open orders of a substance are one problem, not 190."""
+    alike: dict[tuple[Scalar | None, ...], list[tuple[Fact, Request, Request]]] = defaultdict(list)
+    for pair in pairs:
+        fields = pair[0].fields
+        alike[tuple(fields.get(name) for name in _ALIKE[str(fields["source"])])].append(pair)
+    for found in alike.values():
+        most = max((f for f, _, _ in found), key=lambda f: (f.fields["days"], f.fields["last"], f.ref))
+        requests = {request.key for _, a, b in found for request in (a, b)}
+        yield replace(most, fields={**most.fields, "requests": float(len(requests))})
+
+
+def _unless_same(label: str, first: str) -> str | None:
+    return None if label == first else label
 
 
 def _told_apart(a: Request, b: Request) -> bool | None:
@@ -193,7 +225,7 @@ def _untold(c: Context, moiety: str, rows: Sequence[Supply]) -> Iterator[Fact]:
             [ref for s in rows for ref in s.refs],
             moiety=moiety,
             drug=rows[0].medication.label,
-            other_drug=rows[-1].medication.label,
+            other_drug=_unless_same(rows[-1].medication.label, rows[0].medication.label),
             source="dispenses",
             days=days,
             last=c.rel(min(max(end for _, end in twice), last)),

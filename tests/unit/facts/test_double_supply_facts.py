@@ -101,3 +101,18 @@ def test_the_patient_who_does_not_take_it_has_no_double_supply() -> None:
 def test_orders_that_nobody_dispensed_are_compared_in_an_audit_only() -> None:
     assert double(E1, E2, hook="batch")["source"] == "orders"
     assert of("double_supply", facts(E1, E2)) == []
+
+
+def test_pairs_that_are_alike_are_one_fact_however_many_orders_there_are() -> None:
+    orders: list[Line] = [(f"order e{n}", {**E1[1], "authored": f"-{60 - n}d"}) for n in range(5)]
+    found = double(*orders, hook="batch")
+    assert found["requests"] == 5
+    assert found["days"] == 59  # of the two oldest: from day -59 to yesterday; the others lie together for fewer
+    assert "other_drug" not in found
+
+
+def test_dispenses_that_differ_in_what_a_level_asks_stay_apart() -> None:
+    e3: Line = ("order e3", {**E1[1], "authored": "-40d"})
+    lines = [E1, E2, e3, fill("a", "-60d", order="e1"), fill("b", "-50d", order="e2"), fill("c", "-40d", order="e3")]
+    pairs = of("double_supply", facts(*lines))
+    assert sorted((p["requesters_differ"], p["requests"]) for p in pairs) == [(False, 2), (True, 3)]
