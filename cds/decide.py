@@ -69,7 +69,8 @@ def decide(
         # What such a rule sees holds whatever it could not read; only its silence does not.
         damaged = [why for need, why in unmet_needs.items() if rule.needs.fires_if_damaged and is_damaged(need, chart)]
         lacking = [why for why in unmet_needs.values() if why not in damaged]
-        lacking.extend(f"internal: {kind}" for kind in sorted(derived.failed & rule.kinds))
+        if derived.failed:
+            lacking.extend(f"internal: {kind}" for kind in sorted(derived.failed & rule.kinds))
         if lacking:
             missing.update((rule.spec, why) for why in lacking)
             continue

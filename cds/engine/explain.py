@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from cds.engine.assignments import Assignment, all_hold, by_kind_of, silencers, truth_of
 from cds.engine.near_miss import NearMiss, near_miss
@@ -48,14 +47,14 @@ class UnknownFinder:
         everywhere = {kind: frozenset.intersection(*(frozenset(f.fields) for f in of)) for kind, of in by_kind.items()}
         found: dict[str, list[Unknown]] = {}
         for spec, reads, alone in self._specs:
-            if any(not fields <= everywhere.get(kind, _NONE) for kind, fields in reads):
+            # A pattern without any fact of its kind can never bind: nothing that is missing alone keeps the rule back.
+            if not all(pattern.kind in by_kind for pattern in spec.patterns):
+                continue
+            if any(not fields <= everywhere[kind] for kind, fields in reads):
                 missing = _unknowns(spec, alone, by_kind)
                 if missing:
                     found[spec.id] = missing
         return found
-
-
-_NONE: Final[frozenset[str]] = frozenset()
 
 
 def _reads(spec: RuleSpec) -> list[tuple[str, frozenset[str]]]:
