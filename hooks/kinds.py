@@ -20,11 +20,13 @@ WireHook = Literal[
 class Kind:
     """answers: the hook whose rules decide. orders: context field with the draft orders; None where there are none.
 
+    appointments: context field with what is being booked.
     families: first letters of the rules that are asked; None for all of the hook's.
     """
 
     answers: Hook
     orders: str | None = None
+    appointments: str | None = None
     families: tuple[str, ...] | None = None
 
 
@@ -32,7 +34,7 @@ KINDS: dict[str, Kind] = {
     "patient-view": Kind("patient-view"),
     "encounter-start": Kind("patient-view"),
     # Whoever books wants to know whom to see, not which tablets collide.
-    "appointment-book": Kind("patient-view", families=("D-",)),
+    "appointment-book": Kind("patient-view", appointments="appointments", families=("D-",)),
     "order-select": Kind("order-select", "draftOrders"),
     "order-sign": Kind("order-sign", "draftOrders"),
     "medication-refill": Kind("order-sign", "medications"),

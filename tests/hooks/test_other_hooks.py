@@ -16,8 +16,10 @@ def asked_as(hook: str, request: dict[str, Any]) -> dict[str, Any]:
     """The order-sign request as another hook would send it."""
     context = dict(request["context"])
     orders = context.pop("draftOrders", None)
-    field = KINDS[hook].orders
-    return request | {"hook": hook, "context": context | ({field: orders} if field else {})}
+    kind = KINDS[hook]
+    fields = {kind.orders: orders, kind.appointments: {"resourceType": "Bundle", "entry": []}}
+    more = {name: value for name, value in fields.items() if name is not None}
+    return request | {"hook": hook, "context": context | more}
 
 
 def findings(service: RunningService, path: str, request: dict[str, Any]) -> list[Any]:
