@@ -27,6 +27,7 @@ from cds.errors import HookRequestError
 from cds.memory import InMemory, MemoryPort
 from cds.settings import Settings
 from hooks.address import base_url
+from hooks.auth.replay import ReplayStores
 from hooks.body import check_media_type, read_body
 from hooks.cards import response_json
 from hooks.clock import today_at
@@ -52,11 +53,12 @@ _MESSAGES = {404: "there is no such address or service here", 405: "this method 
 
 @dataclass(frozen=True, slots=True)
 class WorkerState:
-    """What a worker keeps when its settings are reloaded: counters, cards of late, and what was shown."""
+    """What a worker keeps when its settings are reloaded: counters, cards of late, what was shown, used tokens."""
 
     metrics: Metrics = field(default_factory=Metrics)
     cards: KnownCards = field(default_factory=KnownCards)
     memory: MemoryPort = field(default_factory=InMemory)
+    used_tokens: ReplayStores = field(default_factory=ReplayStores)
 
 
 class Service:
@@ -140,14 +142,15 @@ async def _http_error(request: Request, error: Exception) -> Response:
     return outcome(error.status_code, _MESSAGES.get(error.status_code, "the request failed"), error.headers)
 
 
-def _token_check(settings: Settings) -> list[Middleware]:
+def _token_check(settings: Settings, used: ReplayStores) -> list[Middleware]:
     if not settings.auth.clients:
         return []
     # Imported here: a service without clients needs no cryptography.
     from hooks.auth.authenticator import Authenticator
     from hooks.auth.middleware import RequireToken
 
-    return [Middleware(RequireToken, authenticator=Authenticator(settings.auth), settings=settings)]
+    replay = used.of(settings.auth.replay_file, settings.auth.replay_entries)
+    return [Middleware(RequireToken, authenticator=Authenticator(settings.auth, replay=replay), settings=settings)]
 
 
 def build_app(settings: Settings, evaluator: Evaluator | None = None, state: WorkerState | None = None) -> Starlette:
@@ -190,7 +193,7 @@ def build_app(settings: Settings, evaluator: Evaluator | None = None, state: Wor
             Middleware(Cors, origins=settings.cors_origins),
             Middleware(LastResort),
             # A preflight has no token, so Cors answers it before anyone asks for one.
-            *_token_check(settings),
+            *_token_check(settings, state.used_tokens),
         ],
         exception_handlers={HookRequestError: _refused, HTTPException: _http_error},
         lifespan=lifespan,
