@@ -37,8 +37,16 @@ PREFETCH: dict[str, tuple[str, str]] = {
     "appointments": ("Appointment", f"Appointment?{_OF_PATIENT}&_count=500"),
     "tasks": ("Task", f"Task?{_OF_PATIENT}&_count=500"),
 }
-# order-select fires while the clinician still types: it asks only for what its rules read.
-_SELECT_KEYS = tuple(key for key in PREFETCH if key not in ("allergies", "observations", "appointments", "tasks"))
+
+
+def _all_but(*keys: str) -> tuple[str, ...]:
+    return tuple(key for key in PREFETCH if key not in keys)
+
+
+# A service asks only for what the rules of its hook read.
+_SELECT_KEYS = _all_but("allergies", "observations", "appointments", "tasks")
+_DISCHARGE_KEYS = _all_but("allergies", "observations")
+_BOOKING_KEYS = _all_but("allergies")
 
 USAGE_REQUIREMENTS = (
     "FHIR R4. Answers from the prefetched data and the hook's context; with fhirServer and fhirAuthorization it reads "
@@ -87,7 +95,7 @@ SERVICES: tuple[Service, ...] = (
         "encounter-discharge",
         "Psychiatric medicines: at discharge",
         "When a stay ends: duplicates and open-ended medicines on the discharge list, planned follow-up.",
-        tuple(PREFETCH),
+        _DISCHARGE_KEYS,
     ),
     Service(
         "psychmed-encounter-start",
@@ -108,7 +116,7 @@ SERVICES: tuple[Service, ...] = (
         "appointment-book",
         "Psychiatric medicines: follow-up when booking",
         "While an appointment is booked: follow-up that is missing after a new medicine, a stay or a long while.",
-        tuple(PREFETCH),
+        _BOOKING_KEYS,
     ),
     Service(
         "psychmed-medication-prescribe",
