@@ -31,11 +31,12 @@ from hooks.auth.replay import ReplayStores
 from hooks.body import check_media_type, read_body
 from hooks.cards import response_json
 from hooks.clock import today_at
-from hooks.discovery import BY_ID, DISCOVERY_JSON
+from hooks.discovery import BY_ID, SERVICES, discovery_document, keys_for
 from hooks.education import HEADERS, index, page
 from hooks.education import PATH as EDUCATION_PATH
 from hooks.feedback import FeedbackDesk, KnownCards, read_feedback
 from hooks.guard import Cors, LastResort
+from hooks.kinds import KINDS
 from hooks.metrics import Metrics
 from hooks.observe import Observed, note, note_evaluation
 from hooks.operations import Operations
@@ -68,6 +69,8 @@ class Service:
         self.settings = settings
         self.evaluator = evaluator
         self.zone = settings.zone
+        self.keys = {service.id: keys_for(service, evaluator.rules) for service in SERVICES}
+        self.discovery = orjson.dumps(discovery_document(self.keys))
         self.metrics = state.metrics
         self.desk = FeedbackDesk(state.cards, state.metrics, state.memory if settings.memory == "process" else None)
         self.reader = Reader(settings.fhir) if settings.fhir.servers else None
@@ -75,7 +78,7 @@ class Service:
     async def discover(self, request: Request) -> Response:
         """`GET /cds-services`."""
         del request
-        return Response(DISCOVERY_JSON, media_type=JSON)
+        return Response(self.discovery, media_type=JSON)
 
     async def call(self, request: Request) -> Response:
         """`POST /cds-services/{id}`."""
@@ -86,7 +89,7 @@ class Service:
         body = await read_body(request, self.settings.max_body_bytes)
         deadline = time.monotonic() + self.settings.fhir.deadline_ms / 1000
         received = read_request(body, service.hook, may_read=self.reader is not None)
-        hook_call = await self._with_reads(received, service.prefetch_keys, deadline)
+        hook_call = await self._with_reads(received, self.keys[service.id], deadline)
         today = today_at(self.zone, self.settings.today)
         evaluation = self.evaluator.evaluate(hook_call, today=today)
         answer = response_json(
@@ -95,6 +98,7 @@ class Service:
             time_zone=self.settings.time_zone,
             today_pinned=self.settings.today is not None,
             base_url=base_url(self.settings, request.scope),
+            selection=KINDS[received.hook].selection,
         )
         shown = [finding for finding in evaluation.findings if finding.disposition == "shown"]
         # The card for further items comes last, and is about no finding.

@@ -6,12 +6,16 @@ Templates stay in the subset every 2.0 client understands and name no date: a cl
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import orjson
+from cds.needs import types_of
+from hooks.kinds import KINDS, WireHook
 
-from hooks.kinds import WireHook
+if TYPE_CHECKING:
+    from cds.rules.model import RuleSet
 
 # Scales: PHQ-9 total, item 9, C-SSRS screener, PHQ-2, GAD-7, PHQ-9 modified for teens.
 SCALE_CODES = ("44261-6", "44260-8", "93373-9", "55758-7", "70274-6", "89204-2")
@@ -137,8 +141,20 @@ SERVICES: tuple[Service, ...] = (
 BY_ID: dict[str, Service] = {service.id: service for service in SERVICES}
 
 
-def discovery_document() -> dict[str, Any]:
-    """The body of `GET /cds-services`."""
+def keys_for(service: Service, rules: RuleSet) -> tuple[str, ...]:
+    """The prefetch keys of a service, and those that rules of the site at its hook need besides."""
+    kind = KINDS[service.hook]
+    types: set[str] = set()
+    for rule in (rules if kind.families is None else rules.of(kind.families)).rules:
+        for level in rule.levels:
+            if kind.answers in rule.hooks & level.hooks:
+                needs = (rule.needs.to_fire, rule.needs.to_suppress, level.needs.to_fire, level.needs.to_suppress)
+                types.update(name for need in itertools.chain(*needs) for name in types_of(need))
+    return tuple(key for key in PREFETCH if key in service.prefetch_keys or PREFETCH[key][0] in types)
+
+
+def discovery_document(keys: Mapping[str, Sequence[str]] | None = None) -> dict[str, Any]:
+    """The body of `GET /cds-services`. keys: prefetch keys by service id; those of the shipped rules without it."""
     return {
         "services": [
             {
@@ -147,14 +163,11 @@ def discovery_document() -> dict[str, Any]:
                 "title": service.title,
                 "description": service.description,
                 "usageRequirements": USAGE_REQUIREMENTS,
-                "prefetch": {key: PREFETCH[key][1] for key in service.prefetch_keys},
+                "prefetch": {key: PREFETCH[key][1] for key in (keys or {}).get(service.id, service.prefetch_keys)},
             }
             for service in SERVICES
         ]
     }
-
-
-DISCOVERY_JSON = orjson.dumps(discovery_document())
 
 
 def searched_type(key: str) -> str | None:

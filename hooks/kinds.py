@@ -21,6 +21,7 @@ class Kind:
     """answers: the hook whose rules decide. orders: context field with the draft orders; None where there are none.
 
     appointments: context field with what is being booked.
+    selection: how many suggestions of a card may be taken; a client of CDS Hooks 1.0 knows at-most-one alone.
     families: first letters of the rules that are asked; None for all of the hook's.
     """
 
@@ -28,6 +29,7 @@ class Kind:
     orders: str | None = None
     appointments: str | None = None
     families: tuple[str, ...] | None = None
+    selection: Literal["any", "at-most-one"] = "any"
 
 
 KINDS: dict[str, Kind] = {
@@ -40,8 +42,8 @@ KINDS: dict[str, Kind] = {
     "medication-refill": Kind("order-sign", "medications"),
     "encounter-discharge": Kind("encounter-discharge"),
     # Withdrawn from the standard and still fired: what was prescribed then is signed now.
-    "medication-prescribe": Kind("order-sign", "medications"),
-    "order-review": Kind("order-sign", "orders"),
+    "medication-prescribe": Kind("order-sign", "medications", selection="at-most-one"),
+    "order-review": Kind("order-sign", "orders", selection="at-most-one"),
     # No hook of the service: an audit asks the same questions of a chart.
     "batch": Kind("batch"),
 }

@@ -92,9 +92,11 @@ class _Head:
 class Received:
     """A request: the call as far as it was sent, and what may be read for it.
 
-    access: server and token; None when the request has none. unfinished: prefetched searches with a next page.
+    hook: as the client named it. access: server and token; None when the request has none.
+    unfinished: prefetched searches with a next page.
     """
 
+    hook: str
     call: HookCall
     access: Access | None
     unfinished: tuple[Unfinished, ...]
@@ -150,7 +152,7 @@ def read_request(body: bytes, hook: str, *, may_read: bool) -> Received:
         memory=_memory(fields.extension, reading),
         undecidable=FHIR_VERSION if _is_other_version(fields, prefetched, (drafts, planned), reading) else None,
     )
-    return Received(call, access, prefetched.unfinished)
+    return Received(said, call, access, prefetched.unfinished)
 
 
 def _is_other_version(

@@ -48,6 +48,17 @@ def test_a_withdrawn_hook_is_understood_at_order_sign_too(service: RunningServic
     assert findings(service, "psychmed-order-sign", asked_as(hook, request)) == signed
 
 
+def test_c11_older_clients_are_told_in_the_words_that_they_know(service: RunningService) -> None:
+    def said(path: str, hook: str) -> set[str]:
+        cards = service.post(path, asked_as(hook, duplicate_ssri())).json()["cards"]
+        return {card["selectionBehavior"] for card in cards if "suggestions" in card}
+
+    for hook in ("order-sign", "medication-refill"):
+        assert said(f"psychmed-{hook}", hook) == {"any"}
+    for hook in ("medication-prescribe", "order-review"):
+        assert said(f"psychmed-{hook}", hook) == said("psychmed-order-sign", hook) == {"at-most-one"}
+
+
 @pytest.mark.parametrize("hook", ["medication-refill", "medication-prescribe", "order-review"])
 def test_without_its_orders_the_request_says_which_field_is_missing(service: RunningService, hook: str) -> None:
     request = asked_as(hook, duplicate_ssri())

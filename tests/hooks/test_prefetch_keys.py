@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from pathlib import Path
+from typing import Any, get_args
 
 import orjson
 import pytest
+import requests
 
 from cds.authoring.cases import case_files, read_cases
 from cds.evaluate import Evaluator
 from cds.needs import types_of
 from cds.rules import load_rules
 from cds.rules.model import Level, Rule
+from cds.rules.schema import Need
 from cds.settings import Settings
 from cds.shipped import shipped
 from hooks.discovery import PREFETCH, SERVICES, Service
 from hooks.kinds import KINDS
 from hooks.request import read_call
+from tests.hooks.service import running
 
 # What facts are made of, where it is not the medicines.
 OF_FACTS = {
@@ -117,3 +121,22 @@ def test_what_a_service_does_not_ask_for_changes_nothing_in_any_case(service: Se
             evaluator, whole | {"prefetch": asked}, service.hook, case.today
         ), case.name
     assert compared == left_out
+
+
+def test_what_a_rule_of_the_site_needs_is_asked_for_too(tmp_path: Path) -> None:
+    own = (shipped("rules") / "benzodiazepine_new_order.yaml").read_text("utf-8")
+    own = own.replace("id: benzodiazepine-new-order", "id: test-of-a-site").replace("spec: B-01", "spec: X-TEST-01")
+    own = own.replace("to_suppress: [medication-history, problem-list]", "to_suppress: [medication-history, results]")
+    (tmp_path / "test_of_a_site.yaml").write_text(own)
+    with running(PSYCHMED_RULES_DIR=str(tmp_path)) as service:
+        offered = requests.get(f"{service.url}/cds-services", timeout=30).json()["services"]
+        assert requests.get(f"{service.url}/health", timeout=30).json()["status"] == "ok"
+    keys = {entry["hook"]: list(entry["prefetch"]) for entry in offered}
+    usual = {service.hook: list(service.prefetch_keys) for service in SERVICES}
+    more = {hook: set(keys[hook]) - set(usual[hook]) for hook in usual if keys[hook] != usual[hook]}
+    assert more == {"encounter-discharge": {"observations"}}
+
+
+def test_every_need_says_which_searches_it_is_about() -> None:
+    for need in get_args(Need):
+        assert set(types_of(need)) <= {resource_type for resource_type, _ in PREFETCH.values()}
