@@ -136,6 +136,9 @@ def read_request(body: bytes, hook: str, *, may_read: bool) -> Received:
     drafts = _read_drafts(context, kind.orders, reading) if kind.orders is not None else _Drafts()
     draft_refs = drafts.refs("draft")
     planned = _read_drafts(context, kind.appointments, reading) if kind.appointments is not None else _Drafts()
+    if planned.unread:
+        # For searches that are read later too: it may be the very appointment that was not to be found.
+        reading.bad_types.add("Appointment")
     call = HookCall(
         hook=kind.answers,
         families=kind.families,

@@ -92,8 +92,11 @@ def test_an_appointment_without_an_id_counts_too(service: RunningService) -> Non
     assert gaps(service, booking(copy.deepcopy(proposal), proposal)) == []
 
 
-def test_an_appointment_that_cannot_be_read_is_no_proof_that_none_is_booked(service: RunningService) -> None:
-    found = evaluation(service, booking(appointment(start={"at": "noon"}, requestedPeriod=7)))
+@pytest.mark.parametrize("broken", [appointment(start={"at": "noon"}, requestedPeriod=7), "tomorrow", {"id": "a1"}])
+def test_an_appointment_that_cannot_be_read_is_no_proof_that_none_is_booked(
+    service: RunningService, broken: Any
+) -> None:
+    found = evaluation(service, booking(broken))
     assert [bad["where"] for bad in found["bad_resources"]] == ["context.appointments.entry[0]"]
     assert found["findings"] == []
     assert {"spec": "D-01", "reason": "appointments: some records could not be read"} in found["not_evaluated"]
