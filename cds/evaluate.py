@@ -43,6 +43,7 @@ class HookCall:
     draft_refs: drafts of the call in its order. selected: the drafts that order-select is about. stops: orders it ends.
     unread_drafts: drafts of the call that could not be read. memory: what the client says was shown or answered before.
     families: starts of the specification ids of the rules that are asked; None for all.
+    booked: appointments that are being booked in this call, by reference.
     undecidable: why no rule can be decided on this call at all ("fhir-version"); None for the usual one.
     """
 
@@ -59,6 +60,7 @@ class HookCall:
     families: tuple[str, ...] | None = None
     memory: tuple[Memory, ...] = ()
     undecidable: str | None = None
+    booked: frozenset[str] = frozenset()
 
 
 _MOST_PAGES = 3
@@ -122,8 +124,9 @@ class Evaluator:
         judged = call.draft_refs if call.selected is None else tuple(r for r in call.draft_refs if r in call.selected)
         aside = frozenset(call.draft_refs).difference(judged)
         recalled = tuple(self._memory.recall(call.patient_id)) if self._memory is not None else ()
+        memory = (*call.memory, *recalled)
         source = ChartInput(
-            call.hook, call.reading, call.searches, judged, aside, call.stops, call.encounter, (*call.memory, *recalled)
+            call.hook, call.reading, call.searches, judged, aside, call.stops, call.encounter, memory, call.booked
         )  # fmt: skip
         bare = self.settings.drugs.bare_counts
         return build_chart(source, today=today, tz=self.tz, resolver=self.resolver, bare_counts=bare)

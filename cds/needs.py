@@ -56,6 +56,19 @@ def unmet(need: str, chart: Chart) -> str | None:
     raise KeyError(need)
 
 
+def types_of(need: str) -> tuple[str, ...]:
+    """The FHIR types whose searches a need is about. Raises KeyError for a need that does not exist."""
+    if need in _TYPES:
+        return (_TYPES[need][0],)
+    return {
+        "medication-history": _MEDICATION_TYPES,
+        "discharge-list": ("MedicationRequest",),
+        "encounters": ("Encounter",),
+        "patient": ("Patient",),
+        "birth-date": ("Patient",),
+    }[need]
+
+
 def is_damaged(need: str, chart: Chart) -> bool:
     """Whether the need is unmet only because some records could not be read."""
     if need != "medication-history" and need not in _TYPES:

@@ -27,14 +27,16 @@ from cds.errors import HookRequestError
 from cds.memory import InMemory, MemoryPort
 from cds.settings import Settings
 from hooks.address import base_url
+from hooks.auth.replay import ReplayStores
 from hooks.body import check_media_type, read_body
 from hooks.cards import response_json
 from hooks.clock import today_at
-from hooks.discovery import BY_ID, DISCOVERY_JSON
+from hooks.discovery import BY_ID, SERVICES, discovery_document, keys_for
 from hooks.education import HEADERS, index, page
 from hooks.education import PATH as EDUCATION_PATH
 from hooks.feedback import FeedbackDesk, KnownCards, read_feedback
 from hooks.guard import Cors, LastResort
+from hooks.kinds import KINDS
 from hooks.metrics import Metrics
 from hooks.observe import Observed, note, note_evaluation
 from hooks.operations import Operations
@@ -52,11 +54,12 @@ _MESSAGES = {404: "there is no such address or service here", 405: "this method 
 
 @dataclass(frozen=True, slots=True)
 class WorkerState:
-    """What a worker keeps when its settings are reloaded: counters, cards of late, and what was shown."""
+    """What a worker keeps when its settings are reloaded: counters, cards of late, what was shown, used tokens."""
 
     metrics: Metrics = field(default_factory=Metrics)
     cards: KnownCards = field(default_factory=KnownCards)
     memory: MemoryPort = field(default_factory=InMemory)
+    used_tokens: ReplayStores = field(default_factory=ReplayStores)
 
 
 class Service:
@@ -66,6 +69,8 @@ class Service:
         self.settings = settings
         self.evaluator = evaluator
         self.zone = settings.zone
+        self.keys = {service.id: keys_for(service, evaluator.rules) for service in SERVICES}
+        self.discovery = orjson.dumps(discovery_document(self.keys))
         self.metrics = state.metrics
         self.desk = FeedbackDesk(state.cards, state.metrics, state.memory if settings.memory == "process" else None)
         self.reader = Reader(settings.fhir) if settings.fhir.servers else None
@@ -73,7 +78,7 @@ class Service:
     async def discover(self, request: Request) -> Response:
         """`GET /cds-services`."""
         del request
-        return Response(DISCOVERY_JSON, media_type=JSON)
+        return Response(self.discovery, media_type=JSON)
 
     async def call(self, request: Request) -> Response:
         """`POST /cds-services/{id}`."""
@@ -84,7 +89,7 @@ class Service:
         body = await read_body(request, self.settings.max_body_bytes)
         deadline = time.monotonic() + self.settings.fhir.deadline_ms / 1000
         received = read_request(body, service.hook, may_read=self.reader is not None)
-        hook_call = await self._with_reads(received, service.prefetch_keys, deadline)
+        hook_call = await self._with_reads(received, self.keys[service.id], deadline)
         today = today_at(self.zone, self.settings.today)
         evaluation = self.evaluator.evaluate(hook_call, today=today)
         answer = response_json(
@@ -93,6 +98,7 @@ class Service:
             time_zone=self.settings.time_zone,
             today_pinned=self.settings.today is not None,
             base_url=base_url(self.settings, request.scope),
+            selection=KINDS[received.hook].selection,
         )
         shown = [finding for finding in evaluation.findings if finding.disposition == "shown"]
         # The card for further items comes last, and is about no finding.
@@ -140,14 +146,15 @@ async def _http_error(request: Request, error: Exception) -> Response:
     return outcome(error.status_code, _MESSAGES.get(error.status_code, "the request failed"), error.headers)
 
 
-def _token_check(settings: Settings) -> list[Middleware]:
+def _token_check(settings: Settings, used: ReplayStores) -> list[Middleware]:
     if not settings.auth.clients:
         return []
     # Imported here: a service without clients needs no cryptography.
     from hooks.auth.authenticator import Authenticator
     from hooks.auth.middleware import RequireToken
 
-    return [Middleware(RequireToken, authenticator=Authenticator(settings.auth), settings=settings)]
+    replay = used.of(settings.auth.replay_file, settings.auth.replay_entries)
+    return [Middleware(RequireToken, authenticator=Authenticator(settings.auth, replay=replay), settings=settings)]
 
 
 def build_app(settings: Settings, evaluator: Evaluator | None = None, state: WorkerState | None = None) -> Starlette:
@@ -190,7 +197,7 @@ def build_app(settings: Settings, evaluator: Evaluator | None = None, state: Wor
             Middleware(Cors, origins=settings.cors_origins),
             Middleware(LastResort),
             # A preflight has no token, so Cors answers it before anyone asks for one.
-            *_token_check(settings),
+            *_token_check(settings, state.used_tokens),
         ],
         exception_handlers={HookRequestError: _refused, HTTPException: _http_error},
         lifespan=lifespan,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from cds.education import topics
 from cds.errors import FactError
@@ -33,14 +33,22 @@ MOST_ITEMS = 20
 
 
 def response_json(
-    evaluation: Evaluation, call: HookCall, *, time_zone: str, today_pinned: bool = False, base_url: str | None = None
+    evaluation: Evaluation,
+    call: HookCall,
+    *,
+    time_zone: str,
+    today_pinned: bool = False,
+    base_url: str | None = None,
+    selection: Literal["any", "at-most-one"] = "any",
 ) -> dict[str, Any]:
     """The whole response body. Cards carry fresh uuids; `org.psychmed.evaluation` is the same for the same input.
 
     base_url: where clients reach this service; without it cards link no pages for the patient.
+    selection: how many suggestions of a card may be taken.
     """
     context = _out_context(evaluation.today, call, time_zone)
-    cards = [_card(finding, context, base_url) for finding in evaluation.findings if finding.disposition == "shown"]
+    shown = [finding for finding in evaluation.findings if finding.disposition == "shown"]
+    cards = [_card(finding, context, base_url, selection) for finding in shown]
     held_back = [finding for finding in evaluation.findings if finding.disposition == "budget"]
     if held_back:
         cards.append(_further_items(held_back, evaluation.rules_version))
@@ -80,7 +88,7 @@ def _out_context(today: dt.date, call: HookCall, time_zone: str) -> OutContext:
     )
 
 
-def _card(finding: Finding, context: OutContext, base_url: str | None) -> dict[str, Any]:
+def _card(finding: Finding, context: OutContext, base_url: str | None, selection: str) -> dict[str, Any]:
     source: dict[str, Any] = {
         "label": finding.source.label,
         "topic": {"system": RULE_SYSTEM, "code": finding.rule, "display": finding.title},
@@ -100,7 +108,7 @@ def _card(finding: Finding, context: OutContext, base_url: str | None) -> dict[s
     suggestions = [made for made in (_suggestion(offer, context) for offer in finding.suggestions) if made]
     if suggestions:
         card["suggestions"] = suggestions
-        card["selectionBehavior"] = "any"
+        card["selectionBehavior"] = selection
     if base_url is not None and finding.education:
         card["links"] = [_page(topic, base_url) for topic in finding.education]
     return card

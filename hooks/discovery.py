@@ -6,12 +6,16 @@ Templates stay in the subset every 2.0 client understands and name no date: a cl
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import orjson
+from cds.needs import types_of
+from hooks.kinds import KINDS, WireHook
 
-from hooks.kinds import WireHook
+if TYPE_CHECKING:
+    from cds.rules.model import RuleSet
 
 # Scales: PHQ-9 total, item 9, C-SSRS screener, PHQ-2, GAD-7, PHQ-9 modified for teens.
 SCALE_CODES = ("44261-6", "44260-8", "93373-9", "55758-7", "70274-6", "89204-2")
@@ -37,8 +41,16 @@ PREFETCH: dict[str, tuple[str, str]] = {
     "appointments": ("Appointment", f"Appointment?{_OF_PATIENT}&_count=500"),
     "tasks": ("Task", f"Task?{_OF_PATIENT}&_count=500"),
 }
-# order-select fires while the clinician still types: it asks only for what its rules read.
-_SELECT_KEYS = tuple(key for key in PREFETCH if key not in ("allergies", "observations", "appointments", "tasks"))
+
+
+def _all_but(*keys: str) -> tuple[str, ...]:
+    return tuple(key for key in PREFETCH if key not in keys)
+
+
+# A service asks only for what the rules of its hook read.
+_SELECT_KEYS = _all_but("allergies", "observations", "appointments", "tasks")
+_DISCHARGE_KEYS = _all_but("allergies", "observations")
+_BOOKING_KEYS = _all_but("allergies")
 
 USAGE_REQUIREMENTS = (
     "FHIR R4. Answers from the prefetched data and the hook's context; with fhirServer and fhirAuthorization it reads "
@@ -87,7 +99,7 @@ SERVICES: tuple[Service, ...] = (
         "encounter-discharge",
         "Psychiatric medicines: at discharge",
         "When a stay ends: duplicates and open-ended medicines on the discharge list, planned follow-up.",
-        tuple(PREFETCH),
+        _DISCHARGE_KEYS,
     ),
     Service(
         "psychmed-encounter-start",
@@ -108,7 +120,7 @@ SERVICES: tuple[Service, ...] = (
         "appointment-book",
         "Psychiatric medicines: follow-up when booking",
         "While an appointment is booked: follow-up that is missing after a new medicine, a stay or a long while.",
-        tuple(PREFETCH),
+        _BOOKING_KEYS,
     ),
     Service(
         "psychmed-medication-prescribe",
@@ -129,8 +141,20 @@ SERVICES: tuple[Service, ...] = (
 BY_ID: dict[str, Service] = {service.id: service for service in SERVICES}
 
 
-def discovery_document() -> dict[str, Any]:
-    """The body of `GET /cds-services`."""
+def keys_for(service: Service, rules: RuleSet) -> tuple[str, ...]:
+    """The prefetch keys of a service, and those that rules of the site at its hook need besides."""
+    kind = KINDS[service.hook]
+    types: set[str] = set()
+    for rule in (rules if kind.families is None else rules.of(kind.families)).rules:
+        for level in rule.levels:
+            if kind.answers in rule.hooks & level.hooks:
+                needs = (rule.needs.to_fire, rule.needs.to_suppress, level.needs.to_fire, level.needs.to_suppress)
+                types.update(name for need in itertools.chain(*needs) for name in types_of(need))
+    return tuple(key for key in PREFETCH if key in service.prefetch_keys or PREFETCH[key][0] in types)
+
+
+def discovery_document(keys: Mapping[str, Sequence[str]] | None = None) -> dict[str, Any]:
+    """The body of `GET /cds-services`. keys: prefetch keys by service id; those of the shipped rules without it."""
     return {
         "services": [
             {
@@ -139,14 +163,11 @@ def discovery_document() -> dict[str, Any]:
                 "title": service.title,
                 "description": service.description,
                 "usageRequirements": USAGE_REQUIREMENTS,
-                "prefetch": {key: PREFETCH[key][1] for key in service.prefetch_keys},
+                "prefetch": {key: PREFETCH[key][1] for key in (keys or {}).get(service.id, service.prefetch_keys)},
             }
             for service in SERVICES
         ]
     }
-
-
-DISCOVERY_JSON = orjson.dumps(discovery_document())
 
 
 def searched_type(key: str) -> str | None:

@@ -75,6 +75,8 @@ class Cors:
                 headers.add_vary_header("Origin")
                 if allowed:
                     headers["Access-Control-Allow-Origin"] = origin
+                    # Who reports a fault from a browser can name the request.
+                    headers["Access-Control-Expose-Headers"] = "X-Request-Id"
             await send(message)
 
         await self.app(scope, receive, with_header)

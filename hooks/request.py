@@ -7,6 +7,7 @@ so that one broken resource costs itself and nothing else.
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -60,7 +61,7 @@ class _Draft:
 
 @dataclass(frozen=True, slots=True)
 class _Drafts:
-    """The orders of the context. unread: how many of them could not be read, and so go unjudged.
+    """The orders of the context, or its appointments. unread: how many could not be read, and so go unjudged.
 
     of_other_version: they are not FHIR R4.
     """
@@ -91,9 +92,11 @@ class _Head:
 class Received:
     """A request: the call as far as it was sent, and what may be read for it.
 
-    access: server and token; None when the request has none. unfinished: prefetched searches with a next page.
+    hook: as the client named it. access: server and token; None when the request has none.
+    unfinished: prefetched searches with a next page.
     """
 
+    hook: str
     call: HookCall
     access: Access | None
     unfinished: tuple[Unfinished, ...]
@@ -132,6 +135,10 @@ def read_request(body: bytes, hook: str, *, may_read: bool) -> Received:
     kind = KINDS[said]
     drafts = _read_drafts(context, kind.orders, reading) if kind.orders is not None else _Drafts()
     draft_refs = drafts.refs("draft")
+    planned = _read_drafts(context, kind.appointments, reading) if kind.appointments is not None else _Drafts()
+    if planned.unread:
+        # For searches that are read later too: it may be the very appointment that was not to be found.
+        reading.bad_types.add("Appointment")
     call = HookCall(
         hook=kind.answers,
         families=kind.families,
@@ -139,25 +146,34 @@ def read_request(body: bytes, hook: str, *, may_read: bool) -> Received:
         user=_text(context.get("userId"), "context.userId"),
         encounter=_id(_text(context.get("encounterId"), "context.encounterId", numbers=True), "Encounter") or None,
         reading=reading,
-        searches=prefetched.searches,
+        searches=_without_proof(prefetched.searches, "Appointment") if planned.unread else prefetched.searches,
         draft_refs=draft_refs,
         selected=_selected(context, draft_refs, reading) if hook == "order-select" else None,
         stops=drafts.refs("stop"),
         unread_drafts=drafts.unread,
+        booked=frozenset(planned.refs("draft")),
         memory=_memory(fields.extension, reading),
-        undecidable=FHIR_VERSION if _is_other_version(fields, prefetched, drafts, reading) else None,
+        undecidable=FHIR_VERSION if _is_other_version(fields, prefetched, (drafts, planned), reading) else None,
     )
-    return Received(call, access, prefetched.unfinished)
+    return Received(said, call, access, prefetched.unfinished)
 
 
-def _is_other_version(fields: _Envelope, prefetched: _Prefetched, drafts: _Drafts, reading: Reading) -> bool:
+def _is_other_version(
+    fields: _Envelope, prefetched: _Prefetched, in_context: Iterable[_Drafts], reading: Reading
+) -> bool:
     """Whether the request is not FHIR R4."""
     return (
-        drafts.of_other_version
+        any(orders.of_other_version for orders in in_context)
         or prefetched.of_other_version
         or version.records_are_other(reading.ignored)
         or version.server_is_other(fields.fhir_server)
     )
+
+
+def _without_proof(searches: Mapping[str, SearchState], resource_type: str) -> dict[str, SearchState]:
+    """The searches when the context has a resource of this type that could not be read: none found proves nothing."""
+    found = {name: envelope.worst(state, "damaged") for name, state in searches.items() if name == resource_type}
+    return {**searches, **found}
 
 
 def _read_envelope(body: bytes) -> _Envelope:
@@ -203,7 +219,10 @@ def _id(text: str | None, resource_type: str) -> str:
 
 
 def _read_drafts(context: dict[str, msgspec.Raw], field: str, reading: Reading) -> _Drafts:
-    """Hand the draft orders to the reading; return which are drafts and which end a charted order."""
+    """Hand the draft orders to the reading; return which are drafts and which end a charted order.
+
+    Appointments that are being booked are taken in the same way.
+    """
     raw = context.get(field)
     where = f"context.{field}"
     if raw is None or envelope.starts_with(raw) == b"n":

@@ -50,7 +50,7 @@ class ChartInput:
 
     draft_refs: orders being judged. set_aside: drafts of the call that are not (order-select judges the selected ones);
     they are no therapy either. stops: charted orders that the same call ends. encounter: the hook's, if any.
-    memory: what earlier calls showed, and what was answered.
+    memory: what earlier calls showed, and what was answered. booked: appointments that the call is booking.
     """
 
     hook: Hook
@@ -61,6 +61,7 @@ class ChartInput:
     stops: tuple[str, ...] = ()
     encounter: str | None = None
     memory: tuple[Memory, ...] = ()
+    booked: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)

@@ -20,6 +20,7 @@ _INPATIENT_CLASSES = frozenset({"IMP", "ACUTE", "NONAC"})
 _GOING_ON_INPATIENT = frozenset({"in-progress", "arrived", "triaged", "onleave"})
 _NOT_CLINICIANS = ("RelatedPerson", "Patient", "Device")
 _NEVER_CONTACTS = frozenset({"refill", "laboratory", "portal"})
+_CALLED_OFF = frozenset({"cancelled", "noshow", "entered-in-error"})
 _REVIEW = ("urn:psychmed:task", "risk-benefit-review")
 _DISPOSITIONS = "http://terminology.hl7.org/CodeSystem/discharge-disposition"
 _TO_HOSPICE = "hosp"
@@ -136,9 +137,15 @@ def _care(where: str, groups: frozenset[str], day: Day | None) -> Iterable[Care]
 
 
 def appointment(b: Builder, a: r.Appointment) -> Booking | None:
-    """An appointment that stands. A proposal counts only when it was made today: this very visit set it in motion."""
+    """An appointment that stands. A proposal counts only when it was made today: this very visit set it in motion.
+
+    One that is being booked in this call stands whatever its status, unless it is called off in it.
+    """
     created = b.recorded(a.created)
-    if a.status not in {"booked", "pending"} and not (a.status == "proposed" and created == b.today):
+    made_now = b.ref(a) in b.source.booked
+    if made_now and a.status in _CALLED_OFF:
+        return None
+    if not made_now and a.status not in {"booked", "pending"} and not (a.status == "proposed" and created == b.today):
         return None
     period = a.requested_period[0].start if a.requested_period else None
     return Booking(b.ref(a), b.day(a.start or period), None, created, care.of_appointment(b, a).mental_health)

@@ -46,17 +46,18 @@ class Refused(CdsError):
 class Authenticator:
     """The clients of a site with their keys, and the tokens that were used.
 
+    replay: the tokens used so far, from before a reload of the settings.
     Raises KeysError or ReplayError when a file of the settings cannot be used.
     """
 
-    def __init__(self, auth: AuthSettings, clock: Clock = time.monotonic) -> None:
+    def __init__(self, auth: AuthSettings, clock: Clock = time.monotonic, replay: ReplayStore | None = None) -> None:
         if auth.ca_file is not None and not auth.ca_file.is_file():
             raise KeysError(f"ca_file: there is no file {auth.ca_file}")
         self.auth = auth
         self.rings: dict[str, KeyRing] = {
             name: key_ring(name, client, auth, clock) for name, client in auth.clients.items()
         }
-        self.replay = ReplayStore(auth.replay_file, auth.replay_entries)
+        self.replay = replay or ReplayStore(auth.replay_file, auth.replay_entries)
         self._by_issuer = {client.issuer: name for name, client in auth.clients.items()}
         self._stand_in = StandIn()
 

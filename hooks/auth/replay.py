@@ -53,6 +53,10 @@ class ReplayStore:
         except sqlite3.Error as error:
             raise ReplayError(f"replay_file {file} cannot be used: {error}") from None
 
+    def allow(self, most_entries: int) -> None:
+        """Keep so many per issuer from now on."""
+        self._most = most_entries
+
     def first_use(self, issuer: str, jti: str, *, until: float, now: float) -> bool:
         """Whether this is the token's first use; then it is remembered until `until`.
 
@@ -87,6 +91,21 @@ class ReplayStore:
     def close(self) -> None:
         """Close the file."""
         self._db.close()
+
+
+class ReplayStores:
+    """The stores of a worker by file: a reload of the settings goes on with the store it had."""
+
+    def __init__(self) -> None:
+        self._stores: dict[Path | None, ReplayStore] = {}
+
+    def of(self, file: Path | None, most_entries: int) -> ReplayStore:
+        """The store of this file, or the one in memory. Raises ReplayError."""
+        store = self._stores.get(file)
+        if store is None:
+            store = self._stores[file] = ReplayStore(file, most_entries)
+        store.allow(most_entries)
+        return store
 
 
 def _digest(jti: str) -> bytes:

@@ -469,6 +469,12 @@ def test_r14_an_authorization_that_is_merely_odd_is_used(site: Site, fine: dict[
     assert verdict(site.ask(access=fine, prefetch={"medication_requests": ...})) == FIRED
 
 
+@pytest.mark.parametrize("server", [None, "", 5, "no address"])
+def test_r3_an_authorization_without_a_server_is_as_none(site: Site, server: Any) -> None:
+    assert verdict(site.ask(fhirServer=server, prefetch={"medication_requests": ...})) == ABSENT
+    assert site.fhir.asked == []
+
+
 @pytest.mark.parametrize("authorization", [None, [], "x", 5, {}])
 def test_an_authorization_of_another_kind_refuses_no_request(site: Site, authorization: Any) -> None:
     assert verdict(site.ask(fhirAuthorization=authorization, prefetch={"medication_requests": ...})) == ABSENT

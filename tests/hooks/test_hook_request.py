@@ -281,3 +281,15 @@ def test_whatever_stands_in_a_field_is_read_or_refused(value: Any, place: str, h
 @given(st.binary(max_size=200))
 def test_whatever_bytes_arrive_are_refused(body: bytes) -> None:
     assert status_of(body, "order-sign") == 400
+
+
+def test_an_appointment_that_cannot_be_read_spoils_a_search_that_is_read_later_too() -> None:
+    request = {
+        "hook": "appointment-book",
+        "hookInstance": "any text",
+        "context": {"patientId": "p1", "appointments": {"entry": [{"resource": "tomorrow"}]}},
+        "prefetch": {"patient": PATIENT},
+    }
+    found = read_call(json.dumps(request).encode(), "appointment-book")
+    assert "Appointment" not in found.searches
+    assert "Appointment" in found.reading.bad_types

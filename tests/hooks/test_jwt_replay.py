@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hooks.auth.replay import ReplayError, ReplayStore
+from hooks.auth.replay import ReplayError, ReplayStore, ReplayStores
 
 NOW = 1_772_445_600.0
 
@@ -83,3 +83,14 @@ def test_a_file_that_cannot_be_used_is_told(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("this is no database, but a text that is long enough to be one\n" * 20)
     with pytest.raises(ReplayError, match="replay_file"):
         ReplayStore(tmp_path / "text", 10)
+
+
+def test_a_worker_keeps_its_store_and_may_keep_more_or_fewer_after_a_reload() -> None:
+    stores = ReplayStores()
+    before = stores.of(None, 1)
+    assert before.first_use("iss", "one", until=NOW + 60, now=NOW)
+    after = stores.of(None, 2)
+    assert not after.first_use("iss", "one", until=NOW + 60, now=NOW)
+    assert after.first_use("iss", "two", until=NOW + 60, now=NOW)
+    with pytest.raises(ReplayError):
+        after.first_use("iss", "three", until=NOW + 60, now=NOW)

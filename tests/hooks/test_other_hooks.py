@@ -16,8 +16,10 @@ def asked_as(hook: str, request: dict[str, Any]) -> dict[str, Any]:
     """The order-sign request as another hook would send it."""
     context = dict(request["context"])
     orders = context.pop("draftOrders", None)
-    field = KINDS[hook].orders
-    return request | {"hook": hook, "context": context | ({field: orders} if field else {})}
+    kind = KINDS[hook]
+    fields = {kind.orders: orders, kind.appointments: {"resourceType": "Bundle", "entry": []}}
+    more = {name: value for name, value in fields.items() if name is not None}
+    return request | {"hook": hook, "context": context | more}
 
 
 def findings(service: RunningService, path: str, request: dict[str, Any]) -> list[Any]:
@@ -44,6 +46,17 @@ def test_a_withdrawn_hook_is_understood_at_order_sign_too(service: RunningServic
     request: dict[str, Any] = duplicate_ssri()
     signed = findings(service, "psychmed-order-sign", request)
     assert findings(service, "psychmed-order-sign", asked_as(hook, request)) == signed
+
+
+def test_c11_older_clients_are_told_in_the_words_that_they_know(service: RunningService) -> None:
+    def said(path: str, hook: str) -> set[str]:
+        cards = service.post(path, asked_as(hook, duplicate_ssri())).json()["cards"]
+        return {card["selectionBehavior"] for card in cards if "suggestions" in card}
+
+    for hook in ("order-sign", "medication-refill"):
+        assert said(f"psychmed-{hook}", hook) == {"any"}
+    for hook in ("medication-prescribe", "order-review"):
+        assert said(f"psychmed-{hook}", hook) == said("psychmed-order-sign", hook) == {"at-most-one"}
 
 
 @pytest.mark.parametrize("hook", ["medication-refill", "medication-prescribe", "order-review"])

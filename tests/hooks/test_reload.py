@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import requests
 
+from tests.hooks.issuer import EC_KID, ISSUER, claims, ec_key, jwks, public_jwk, signed
 from tests.hooks.service import RunningService, running, wait_for
 from tests.hooks.test_metrics import value_of
 
@@ -98,6 +99,34 @@ def test_what_was_counted_and_known_outlives_a_reload(
         service.post(SIGN, order_sign())
         where = {"endpoint": "service", "hook": "order-sign", "status": "200"}
         assert value_of(service, "psychmed_requests_total", **where) == 2
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_x9_a_used_token_stays_used_when_the_settings_are_reloaded(
+    tmp_path: Path, order_sign: Callable[..., dict[str, Any]], workers: int
+) -> None:
+    (tmp_path / "keys.json").write_bytes(jwks(public_jwk(ec_key(), EC_KID)))
+    client = f"{{issuer: {ISSUER}, jwks_file: {tmp_path}/keys.json, audience: [https://cds.example.org/any]}}"
+    auth = f"auth:\n  clients:\n    ehr: {client}\n"
+    site = tmp_path / "site.yaml"
+    site.write_text(GOOD + auth)
+    with running(PSYCHMED_SETTINGS=str(site), PSYCHMED_WORKERS=str(workers)) as service:
+
+        def asked(token: str) -> int:
+            headers = {"Authorization": f"Bearer {token}", "Connection": "close"}
+            return service.post(SIGN, order_sign(), headers=headers).status_code
+
+        def token() -> str:
+            return signed(claims(time.time(), aud="https://cds.example.org/any"))  # noqa: TID251
+
+        used, later = token(), token()
+        assert asked(used) == 200
+        site.write_text(GOOD + auth + "  replay_entries: 50\n")
+        service.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: messages(service).count("settings reloaded") == workers)
+        assert {asked(used) for _ in range(6)} == {401}
+        # And not because nobody is let in any more.
+        assert [asked(later), asked(later)] == [200, 401]
 
 
 @pytest.mark.parametrize(

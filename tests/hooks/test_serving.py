@@ -153,6 +153,15 @@ def test_only_a_listed_origin_may_read_an_answer(service: RunningService, origin
         assert "Origin" in answer.headers["Vary"]
 
 
+def test_a_browser_may_read_the_id_of_its_request(service: RunningService) -> None:
+    for path in ("cds-services", "cds-services/none"):
+        listed = requests.get(f"{service.url}/{path}", headers={"Origin": ORIGIN}, timeout=30)
+        assert listed.headers["Access-Control-Expose-Headers"] == "X-Request-Id"
+        assert listed.headers["X-Request-Id"]
+        other = requests.get(f"{service.url}/{path}", headers={"Origin": "https://elsewhere.example"}, timeout=30)
+        assert "Access-Control-Expose-Headers" not in other.headers
+
+
 def test_a_defect_is_a_bare_500_and_its_text_reaches_neither_answer_nor_log(caplog: pytest.LogCaptureFixture) -> None:
     async def broken(*_: Any) -> None:
         raise RuntimeError("Zebulon Quux, born 1980")
