@@ -18,7 +18,7 @@ from cds.errors import HookRequestError
 from cds.fhir import envelope
 from cds.fhir.decode import UNREADABLE, Ignored, Raw, Repaired, patient_element, read_resource, type_name, type_of
 from cds.fhir.envelope import Bundle, NestedBundle, NoResource, OperationOutcome, SearchState, Unread, worst
-from cds.fhir.records import RESOURCE_TYPES, MedicationRequest, NotOfOnePatient, Patient, Record, Resource
+from cds.fhir.records import RESOURCE_TYPES, Appointment, MedicationRequest, NotOfOnePatient, Patient, Record, Resource
 from cds.fhir.references import id_of, normalize_reference
 from cds.findings import BadResource
 
@@ -67,7 +67,7 @@ class Reading:
         self._of_context: set[tuple[type[Resource], str]] = set()
         self._urls: dict[str, str] = {}  # urn:uuid: of an entry -> Type/id
         self._mine: set[str] = set()  # texts known to mean this patient
-        self._strangers: list[tuple[Resource, str, _Place]] = []
+        self._strangers: list[tuple[Resource, list[str], _Place]] = []
         self._other_patients = 0
         self._records: dict[str, list[Resource]] | None = None
         if patient_id:
@@ -283,17 +283,18 @@ class Reading:
         if isinstance(record, NotOfOnePatient):
             self._keep(record, place)
             return
-        reference = record.subject.reference if record.subject is not None else None
-        if not reference:
+        subjects = record.patients if isinstance(record, Appointment) else [record.subject]
+        references = [subject.reference for subject in subjects if subject is not None and subject.reference]
+        if not references:
             raw = place.raw()
-            reference = patient_element(raw) if raw is not None else None
-        if not reference:
+            references = [own] if raw is not None and (own := patient_element(raw)) else []
+        if not references:
             self.no_subject += 1
             self._keep(record, place)
-        elif self._is_mine(reference):
+        elif any(map(self._is_mine, references)):
             self._keep(record, place)
         else:
-            self._strangers.append((record, reference, place))
+            self._strangers.append((record, references, place))
 
     def _sort_in_patient(self, record: Patient, place: _Place) -> None:
         if record.id and self.patient_id is None:
@@ -322,18 +323,18 @@ class Reading:
     def _settle(self, source: Source) -> None:
         """Look again at the records of nobody known: the Patient may have come after them, under another name."""
         waiting, self._strangers = self._strangers, []
-        for record, reference, place in waiting:
-            if self._is_mine(reference):
+        for record, references, place in waiting:
+            if any(map(self._is_mine, references)):
                 self._keep(record, place)
             elif place.source == source == "context" and self.patient_id is not None:
                 raise HookRequestError(400, "the context holds a resource of a patient other than context.patientId")
             else:
-                self._strangers.append((record, reference, place))
+                self._strangers.append((record, references, place))
 
     def _adopt_only_subject(self) -> None:
         if self.patient_id is not None or not self._strangers:
             return
-        subjects = {normalize_reference(reference) for _, reference, _ in self._strangers}
+        subjects = set[str].intersection(*({normalize_reference(r) for r in of} for _, of, _ in self._strangers))
         if len(subjects) == 1:
             self._define(id_of(subjects.pop(), "Patient"))
             self._settle("chart")

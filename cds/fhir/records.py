@@ -163,13 +163,15 @@ class Appointment(Record, frozen=True, gc=False):
     requested_period: tuple[Period, ...] = ()
 
     @property
+    def patients(self) -> list[Reference]:
+        """The participants that are patients: several for a group."""
+        actors = [participant.actor for participant in self.participant if participant.actor is not None]
+        return [actor for actor in actors if actor.type == "Patient" or "Patient/" in (actor.reference or "")]
+
+    @property
     def subject(self) -> Reference | None:
-        """The participant that is a patient; an appointment has no subject element."""
-        for participant in self.participant:
-            actor = participant.actor
-            if actor is not None and (actor.type == "Patient" or "Patient/" in (actor.reference or "")):
-                return actor
-        return None
+        """The first of them; an appointment has no subject element."""
+        return next(iter(self.patients), None)
 
 
 class ObservationComponent(Datatype, frozen=True, gc=False):

@@ -161,6 +161,18 @@ def test_other_subject_elements_tell_the_patient_as_well() -> None:
     assert (reading.records, reading.other_patient) == ({}, 4)
 
 
+@pytest.mark.parametrize("first", [True, False])
+def test_an_appointment_of_a_group_is_of_each_patient_who_takes_part(first: bool) -> None:
+    group = [{"actor": {"reference": f"Patient/{n}"}} for n in ("p2", "p1")]
+    appointment = {"resourceType": "Appointment", "id": "1", "participant": group[::-1] if first else group}
+    reading = Reading("p1")
+    add(reading, bundle(appointment))
+    assert (list(reading.records), reading.other_patient) == (["Appointment"], 0)
+    reading = Reading(None)
+    add(reading, bundle(appointment, condition("c1", "Patient/p1")))
+    assert (sorted(reading.records), reading.patient_id) == (["Appointment", "Condition"], "p1")
+
+
 def test_a_patient_known_by_its_full_url_is_the_subject_of_what_refers_to_that() -> None:
     entries = [
         {"resource": condition("c1", "urn:uuid:aaa")},
