@@ -18,20 +18,18 @@ from cds.errors import HookRequestError
 from cds.evaluate import HookCall
 from cds.fhir import envelope
 from cds.fhir.reading import Reading, SearchState
-from cds.fhir.references import id_of, normalize_reference
+from cds.fhir.references import id_of
 from cds.findings import BadResource
 from cds.text import plain
 from hooks import version
 from hooks.discovery import searched_type
+from hooks.drafts import Drafts, read_drafts, read_selections
 from hooks.kinds import KINDS, UNDERSTOOD_AT
 from hooks.reads.access import Access, read_access
 from hooks.reads.pages import has_more, read_page
 from hooks.reads.plan import Unfinished
 from hooks.version import FHIR_VERSION
 
-# Clinical specification 10.3: a draft with one of these ends a charted order.
-STOP_STATUSES = frozenset({"stopped", "cancelled", "completed"})
-IGNORED_STATUS = "entered-in-error"
 _BOM = b"\xef\xbb\xbf"
 _LONGEST_KEY = 64
 _MOST_REMEMBERED = 1000
@@ -51,41 +49,6 @@ class _Envelope(msgspec.Struct, rename="camel"):
 
 _envelope = msgspec.json.Decoder(_Envelope)
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
-
-
-@dataclass(frozen=True, slots=True)
-class _Draft:
-    ref: str
-    kind: Literal["draft", "stop"]
-
-
-@dataclass(frozen=True, slots=True)
-class _Drafts:
-    """The orders of the context, or its appointments. unread: how many could not be read, and so go unjudged.
-
-    of_other_version: they are not FHIR R4.
-    """
-
-    known: tuple[_Draft, ...] = ()
-    unread: int = 0
-    of_other_version: bool = False
-
-    def refs(self, kind: Literal["draft", "stop"]) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(draft.ref for draft in self.known if draft.kind == kind))
-
-
-@dataclass(slots=True)
-class _Head:
-    """What is read of a draft here. made: its id is ours, because it had none or one that another draft has."""
-
-    resource_type: str
-    id: str
-    status: str | None
-    made: bool = False
-
-    @property
-    def ref(self) -> str:
-        return normalize_reference(f"{self.resource_type}/{self.id}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,9 +96,9 @@ def read_request(body: bytes, hook: str, *, may_read: bool) -> Received:
     access = read_access(fields.fhir_server, fields.fhir_authorization) if may_read else None
     prefetched = _read_prefetch(fields.prefetch or {}, reading, pages=access is not None)
     kind = KINDS[said]
-    drafts = _read_drafts(context, kind.orders, reading) if kind.orders is not None else _Drafts()
+    drafts = read_drafts(context, kind.orders, reading) if kind.orders is not None else Drafts()
     draft_refs = drafts.refs("draft")
-    planned = _read_drafts(context, kind.appointments, reading) if kind.appointments is not None else _Drafts()
+    planned = read_drafts(context, kind.appointments, reading) if kind.appointments is not None else Drafts()
     if planned.unread:
         # For searches that are read later too: it may be the very appointment that was not to be found.
         reading.bad_types.add("Appointment")
@@ -148,7 +111,7 @@ def read_request(body: bytes, hook: str, *, may_read: bool) -> Received:
         reading=reading,
         searches=_without_proof(prefetched.searches, "Appointment") if planned.unread else prefetched.searches,
         draft_refs=draft_refs,
-        selected=_selected(context, draft_refs, reading) if hook == "order-select" else None,
+        selected=read_selections(context, draft_refs, reading) if hook == "order-select" else None,
         stops=drafts.refs("stop"),
         unread_drafts=drafts.unread,
         booked=frozenset(planned.refs("draft")),
@@ -159,7 +122,7 @@ def read_request(body: bytes, hook: str, *, may_read: bool) -> Received:
 
 
 def _is_other_version(
-    fields: _Envelope, prefetched: _Prefetched, in_context: Iterable[_Drafts], reading: Reading
+    fields: _Envelope, prefetched: _Prefetched, in_context: Iterable[Drafts], reading: Reading
 ) -> bool:
     """Whether the request is not FHIR R4."""
     return (
@@ -216,125 +179,6 @@ def _text(raw: msgspec.Raw | None, where: str, *, numbers: bool = False) -> str 
 def _id(text: str | None, resource_type: str) -> str:
     """The bare id: real clients send `Patient/123`, or a whole URL, where the specification wants `123`."""
     return id_of(text or "", resource_type)
-
-
-def _read_drafts(context: dict[str, msgspec.Raw], field: str, reading: Reading) -> _Drafts:
-    """Hand the draft orders to the reading; return which are drafts and which end a charted order.
-
-    Appointments that are being booked are taken in the same way.
-    """
-    raw = context.get(field)
-    where = f"context.{field}"
-    if raw is None or envelope.starts_with(raw) == b"n":
-        raise HookRequestError(400, f"{where} is missing")
-    entries = _draft_entries(raw, where)
-    resources = [entry.get("resource", _NOTHING) for entry in entries]
-    heads = [_head(resource) for resource in resources]
-    if _give_ids(heads, resources, reading, where):
-        entries = [entry | {"resource": resource} for entry, resource in zip(entries, resources, strict=True)]
-        raw = msgspec.Raw(msgspec.json.encode({"resourceType": "Bundle", "entry": entries}))
-    known_bad = len(reading.bad)
-    reading.add(raw, where, source="context")
-    for head in heads:
-        if head is not None and head.made:
-            # The client does not know this id: no update and no removal may be suggested under it.
-            reading.raws.pop(head.ref, None)
-    read = {f"{name}/{record.id}" for name, records in reading.records.items() for record in records}
-    drafts = (
-        _Draft(head.ref, "stop" if head.status in STOP_STATUSES else "draft")
-        for head in heads
-        if head is not None and head.status != IGNORED_STATUS and not (head.made and head.ref not in read)
-    )
-    types = {head.resource_type for head in heads if head is not None}
-    other = version.drafts_are_other(types) or any(
-        version.elements_are_other(resource, head.resource_type)
-        for head, resource in zip(heads, resources, strict=True)
-        if head is not None
-    )
-    return _Drafts(tuple(drafts), len(reading.bad) - known_bad, other)
-
-
-def _give_ids(heads: list[_Head | None], resources: list[msgspec.Raw], reading: Reading, where: str) -> bool:
-    """Give an id to each draft that has none, or the id of an earlier one: else it would go unjudged.
-
-    Returns whether any was given. A draft that stands twice, word for word, stays one.
-    """
-    taken = {head.ref for head in heads if head is not None and head.id}
-    first: dict[str, bytes] = {}
-    for number, head in enumerate(heads):
-        if head is None:
-            continue
-        if head.id and first.setdefault(head.ref, bytes(resources[number])) == bytes(resources[number]):
-            continue
-        if head.id:
-            reading.bad.append(
-                BadResource(f"{where}.entry[{number}]", "another draft has this id; judged under another")
-            )
-        head.id, head.made = f"draft-{number + 1}", True
-        while head.ref in taken:
-            head.id += "x"
-        taken.add(head.ref)
-        resources[number] = _with_id(resources[number], head.id)
-    return any(head is not None and head.made for head in heads)
-
-
-def _draft_entries(raw: msgspec.Raw, where: str) -> list[dict[str, msgspec.Raw]]:
-    """The entries of the Bundle. One bare order in its place, and orders not wrapped in `resource`, are understood."""
-    try:
-        parts = envelope.parts_of(raw)
-        if envelope.text_of(parts.get("resourceType")) not in (None, "Bundle"):
-            return [{"resource": raw}]
-        entries = []
-        for entry in envelope.items_of(parts["entry"]) if "entry" in parts else []:
-            inside = envelope.parts_of(entry) if envelope.starts_with(entry) == b"{" else {}
-            unwrapped = "resource" not in inside and "resourceType" in inside
-            entries.append({"resource": entry} if unwrapped else inside)
-        return entries
-    except (msgspec.DecodeError, RecursionError):
-        raise HookRequestError(400, f"{where} is not a Bundle of resources") from None
-
-
-def _head(resource: msgspec.Raw) -> _Head | None:
-    """Field by field, as each may be wrong by itself; None when it is no resource: the reading has it among the bad."""
-    try:
-        parts = envelope.parts_of(resource)
-    except (msgspec.DecodeError, RecursionError):
-        return None
-    resource_type = envelope.text_of(parts.get("resourceType"))
-    if resource_type is None:
-        return None
-    own = _text_or_number(parts.get("id"))
-    return _Head(resource_type, own.strip(), envelope.text_of(parts.get("status")))
-
-
-def _text_or_number(raw: msgspec.Raw | None) -> str:
-    try:
-        return str(msgspec.json.decode(raw, type=str | int)) if raw is not None else ""
-    except (msgspec.DecodeError, RecursionError):
-        return ""
-
-
-def _with_id(resource: msgspec.Raw, made: str) -> msgspec.Raw:
-    parts = envelope.parts_of(resource) | {"id": msgspec.Raw(msgspec.json.encode(made))}
-    return msgspec.Raw(msgspec.json.encode(parts))
-
-
-def _selected(context: dict[str, msgspec.Raw], draft_refs: tuple[str, ...], reading: Reading) -> frozenset[str] | None:
-    """What order-select is about; None, all drafts, when the client does not say or names only what it did not send."""
-    raw = context.get("selections")
-    if raw is None or envelope.starts_with(raw) == b"n":
-        return None
-    try:
-        selections = msgspec.json.decode(raw, type=list[str])
-    except (msgspec.DecodeError, RecursionError):
-        raise HookRequestError(400, "context.selections is not a list of references") from None
-    by_id = {ref.partition("/")[2]: ref for ref in draft_refs}
-    named = [by_id.get(text) or normalize_reference(text) for text in selections]
-    for number, ref in enumerate(named):
-        if ref not in draft_refs:
-            reading.bad.append(BadResource(f"context.selections[{number}]", "names no draft of context.draftOrders"))
-    selected = frozenset(named).intersection(draft_refs)
-    return selected if selected or not named else None
 
 
 class _Remembered(msgspec.Struct):
