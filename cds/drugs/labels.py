@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from cds.drugs.label_words import EXTENDED, FORMS, HOURS, IMMEDIATE, PACKS, ROUTES, SILENT
-from cds.drugs.names import normalize
+from cds.drugs.names import MG_OF, STRENGTH_PER, normalize
 from cds.drugs.table import DrugTable, Entry
 
 _TOKEN = re.compile(r"\d+(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+|[a-zµ']+|[/+&\-,()\[\].]")
@@ -22,16 +22,7 @@ _NEW_DRUG_APPLICATION = re.compile(r"^nda\d{6} ")
 _LONGEST_LABEL = 300
 _LONGEST_NAME = 8
 _JOINTS = frozenset("/+&-,().") | {"and", "with"}
-_TO_MG = {
-    "mg": Decimal(1),
-    "mcg": Decimal("0.001"),
-    "ug": Decimal("0.001"),
-    "µg": Decimal("0.001"),
-    "g": Decimal(1000),
-    "gm": Decimal(1000),
-}
 _UNCOUNTED = frozenset({"unt", "unit", "units", "iu", "meq"})
-_PER = {"ml": "mg/mL", "hr": "mg/h", "h": "mg/h", "hour": "mg/h", "actuat": "mg/actuation", "mg": "mg/mg"}
 # RxNorm rounds; over the years by up to one part in a hundred.
 _TOLERANCE = Decimal("0.01")
 
@@ -104,11 +95,11 @@ class Labels:
             elif _NUMBER.match(token) and token != ".":
                 number = Decimal(token.replace(",", ""))
                 unit = tokens[at + 1] if at + 1 < len(tokens) else ""
-                if unit in _TO_MG:
+                if unit in MG_OF:
                     strength, at = _strength(number, tokens, at + 1)
                     if strength is None:
                         return None
-                    strengths.extend((n * _TO_MG[unit], strength[1]) for n in loose)
+                    strengths.extend((n * MG_OF[unit], strength[1]) for n in loose)
                     loose.clear()
                     strengths.append(strength)
                     continue
@@ -266,26 +257,26 @@ def _after_per(tokens: Sequence[str], at: int) -> int:
     """The place after "/ML" or "/0.5 ML", if that is what stands here."""
     if at < len(tokens) and tokens[at] == "/":
         after = at + 2 if at + 1 < len(tokens) and _NUMBER.match(tokens[at + 1]) else at + 1
-        if after < len(tokens) and tokens[after] in _PER:
+        if after < len(tokens) and tokens[after] in STRENGTH_PER:
             return after + 1
     return at
 
 
 def _strength(number: Decimal, tokens: Sequence[str], at: int) -> tuple[Strength | None, int]:
     """A strength whose unit stands at `at`, with what it is "per"; and the place after it."""
-    value = number * _TO_MG[tokens[at]]
+    value = number * MG_OF[tokens[at]]
     at += 1
     if at < len(tokens) and tokens[at] == "/":
         after = at + 1
         per = Decimal(1)
-        if after + 1 < len(tokens) and _NUMBER.match(tokens[after]) and tokens[after + 1] in _PER:
+        if after + 1 < len(tokens) and _NUMBER.match(tokens[after]) and tokens[after + 1] in STRENGTH_PER:
             per = Decimal(tokens[after].replace(",", ""))
             # "5 mg / 325 mg" are two strengths, "5 mg / 5 ml" is one.
             if tokens[after + 1] == "mg":
                 return (value, "mg"), at
             after += 1
-        if after < len(tokens) and tokens[after] in _PER:
-            return ((value / per, _PER[tokens[after]]) if per else None), after + 1
+        if after < len(tokens) and tokens[after] in STRENGTH_PER:
+            return ((value / per, STRENGTH_PER[tokens[after]]) if per else None), after + 1
     return (value, "mg"), at
 
 

@@ -13,7 +13,8 @@ _STRENGTH = re.compile(
     r"(?<![\w.])(\d{1,6}(?:,\d{3})*(?:\.\d{1,6})?|\.\d{1,6})\s*(mg|mcg|ug|µg|g|gm)\b"
     r"(?:\s*(?:/|per)\s*(\d{1,4}(?:\.\d{1,4})?)?\s*(ml|hr|hour|h|actuat|mg)\b)?"
 )
-_IN_MG = {
+# Units and what a strength is given per: for names here and for labels as people write them.
+MG_OF = {
     "mg": Decimal(1),
     "mcg": Decimal("0.001"),
     "ug": Decimal("0.001"),
@@ -21,7 +22,7 @@ _IN_MG = {
     "g": Decimal(1000),
     "gm": Decimal(1000),
 }
-_PER = {"ml": "mg/mL", "hr": "mg/h", "hour": "mg/h", "h": "mg/h", "actuat": "mg/actuation", "mg": "mg/mg"}
+STRENGTH_PER = {"ml": "mg/mL", "hr": "mg/h", "hour": "mg/h", "h": "mg/h", "actuat": "mg/actuation", "mg": "mg/mg"}
 
 
 def normalize(name: str) -> str:
@@ -41,10 +42,10 @@ def stated_strengths(name: str) -> frozenset[tuple[Decimal, str]]:
     """
     found = set()
     for number, unit, per_amount, per_unit in _STRENGTH.findall(name.casefold()):
-        value = Decimal(number.replace(",", "")) * _IN_MG[unit]
+        value = Decimal(number.replace(",", "")) * MG_OF[unit]
         if per_amount and Decimal(per_amount) == 0:
             continue
         if per_unit:
             value /= Decimal(per_amount) if per_amount else 1
-        found.add((value, _PER[per_unit] if per_unit else "mg"))
+        found.add((value, STRENGTH_PER[per_unit] if per_unit else "mg"))
     return frozenset(found)

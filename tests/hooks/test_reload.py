@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import requests
 
+from tests.conftest import missing
 from tests.hooks.issuer import EC_KID, ISSUER, claims, ec_key, jwks, public_jwk, signed
 from tests.hooks.service import RunningService, running, wait_for
 from tests.hooks.test_metrics import value_of
@@ -174,7 +175,7 @@ def test_a_worker_that_dies_is_replaced_by_one_with_the_settings_of_late(tmp_pat
         after = version(service)
         worker = Path(f"/proc/{service.process.pid}/task/{service.process.pid}/children")
         if not worker.exists():
-            pytest.skip("this system does not list the children of a process")
+            missing("a kernel that lists the children of a process")
         os.kill(int(worker.read_text().split()[0]), signal.SIGKILL)
 
         def back() -> bool:

@@ -24,6 +24,7 @@ from hooks.body import read_body
 from hooks.clock import today_at
 from hooks.guard import LastResort
 from hooks.serve import ServeError, is_loopback, reserve_port, serve
+from tests.conftest import missing
 from tests.hooks.service import ROOT, RunningService, running
 
 ORIGIN = "https://ehr.example.org"
@@ -71,7 +72,7 @@ def test_a_port_that_is_taken_is_told_and_not_shared() -> None:
 def test_a_reserved_port_is_kept_from_others() -> None:
     port, holder = reserve_port("127.0.0.1", 0)
     if holder is None:
-        pytest.skip("this system cannot share a bound port")
+        missing("a system on which sockets can share a bound port")
     with holder, pytest.raises(OSError, match="in use"), socket.socket() as other:
         other.bind(("127.0.0.1", port))
 
