@@ -113,7 +113,6 @@ def _give_ids(heads: list[_Head | None], resources: list[msgspec.Raw], reading: 
         head.id, head.made = f"draft-{number + 1}", True
         while head.ref in taken:
             head.id += "x"
-        taken.add(head.ref)
         resources[number] = _with_id(resources[number], head.id)
     return any(head is not None and head.made for head in heads)
 

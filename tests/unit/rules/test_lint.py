@@ -79,6 +79,9 @@ def test_a_good_rule_has_no_problem(tmp_path: Path) -> None:
         ("  - order: order\n    where", "  - drug: order\n    where", (19, 5, "R112")),
         ("habit_forming is true", "habit_forming = true", (21, 9, "R101")),
         ("more than max_days", "more than 28", (22, 38, "R132")),
+        ('    why: "too long"', '    hooks: [patient-view]\n    why: "too long"', (27, 12, "R012")),
+        ("  - order: order\n", "  - order: order\n    count: many\n", (20, 12, "R103")),
+        ("levels:\n", "  - order: order\n    where: [habit_forming is true]\nlevels:\n", (23, 5, "R115")),
         ("{order.drug} for", "{ordre.drug} for", (26, 14, "R150")),
         ("{order.drug} for", "{order.drugs} for", (26, 14, "R150")),
     ],
@@ -86,6 +89,12 @@ def test_a_good_rule_has_no_problem(tmp_path: Path) -> None:
 def test_an_error_is_named_where_it_stands(tmp_path: Path, old: str, new: str, place: tuple[int, int, str]) -> None:
     assert old in GOOD
     assert place in lint(tmp_path, GOOD.replace(old, new, 1))
+
+
+def test_a_level_without_any_pattern_is_named(tmp_path: Path) -> None:
+    start, end = GOOD.index("when:"), GOOD.index("levels:")
+    text = (GOOD[:start] + GOOD[end:]).replace("{order.drug} for {order.authorised_days}; limit ", "")
+    assert "R161" in {code for _, _, code in lint(tmp_path, text)}
 
 
 def test_all_problems_of_a_file_are_reported_at_once(tmp_path: Path) -> None:
