@@ -185,6 +185,7 @@ def test_x4_a_client_may_have_an_audience_of_its_own(site: Callable[..., Authent
         ("iat in the future", {"iat": NOW + 61, "exp": NOW + 300}),
         ("not valid yet", {"nbf": NOW + 61}),
         ("expires before it was issued", {"iat": NOW + 30, "exp": NOW + 20}),
+        ("expires when it was issued", {"iat": NOW, "exp": NOW}),
         ("lives for longer than an hour", {"exp": int(NOW) + 3601}),
         ("issued long ago, valid for long", {"iat": NOW - 86_400, "exp": NOW + 60}),
         ("exp of an age", {"exp": 10**18}),

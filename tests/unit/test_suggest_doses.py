@@ -1,4 +1,4 @@
-"""S-TAPER and S-DOSE: steps that follow from a known dose, and none where it is not known."""
+"""S-TAPER, S-DOSE and S-SHORT: steps that follow from a known dose, and none where it is not known."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from cds.model import Fact
 from cds.settings import load_settings
 from cds.suggest.doses import dose, taper
 from cds.suggest.known import Known
-from cds.suggest.orders import stop_old
+from cds.suggest.orders import short, stop_old
 from cds.suggest.plans import alternative
 from hooks.request import read_call
 
@@ -152,3 +152,27 @@ def test_of_two_orders_of_one_substance_the_earlier_ends_only_where_the_dose_doe
     fields = {"order": f"MedicationRequest/d1#{key}", "old_dose": old} | ({} if new is None else {"new_dose": new})
     fact = Fact("x", "x", fields, ("MedicationRequest/o1",))
     assert [s.label for s in stop_old({"pair": "x"}, Bound(fact), chart)] == labels
+
+
+@pytest.mark.parametrize(
+    ("per_fill", "for_14_days"),
+    [
+        (60, Decimal(28)),  # two a day
+        (45, Decimal(21)),  # one and a half
+        (10, Decimal(5)),  # 4.67 tablets: whole ones that last
+        (150.5, Decimal("70.23")),  # a liquid is measured
+    ],
+)
+def test_a_shorter_supply_has_the_quantity_of_its_days(per_fill: float, for_14_days: Decimal) -> None:
+    line = ("draft o1", {"drug": "lorazepam 0.5", "days": "30d", "refills": 2, "quantity": per_fill})
+    fact = Fact("x", "x", {"id": "MedicationRequest/o1#0"}, ())
+    (suggestion,) = short({"order": "x", "days": "14 d"}, Bound(fact), known(line))  # type: ignore[arg-type]
+    (action,) = suggestion.actions
+    assert action.changes == {"days": 14, "refills": 0, "quantity": for_14_days}
+
+
+def test_a_shorter_supply_says_no_quantity_where_the_draft_says_none() -> None:
+    line = ("draft o1", {"drug": "lorazepam 0.5", "days": "30d", "refills": 2})
+    fact = Fact("x", "x", {"id": "MedicationRequest/o1#0"}, ())
+    (suggestion,) = short({"order": "x", "days": "14 d"}, Bound(fact), known(line))  # type: ignore[arg-type]
+    assert suggestion.actions[0].changes["quantity"] is None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from cds.model import Hook
 from tests.unit.facts.patients import Line, facts, of, one
 
@@ -116,3 +118,20 @@ def test_dispenses_that_differ_in_what_a_level_asks_stay_apart() -> None:
     lines = [E1, E2, e3, fill("a", "-60d", order="e1"), fill("b", "-50d", order="e2"), fill("c", "-40d", order="e3")]
     pairs = of("double_supply", facts(*lines))
     assert sorted((p["requesters_differ"], p["requests"]) for p in pairs) == [(False, 2), (True, 3)]
+
+
+@pytest.mark.parametrize(("apart", "concurrent"), [(3, True), (4, False)])
+def test_strengths_that_begin_within_three_days_are_taken_together(apart: int, concurrent: bool) -> None:
+    begin = f"-{60 - apart}d"
+    lines: list[Line] = [
+        ("order s1", {"drug": "sertraline 50", "take": 1, "authored": "-60d", "days": "60d", "requester": "one"}),
+        ("order s2", {"drug": "sertraline 100", "take": 1, "authored": begin, "days": "60d", "requester": "two"}),
+        fill("a", "-60d", drug="sertraline 50", order="s1"),
+        fill("b", begin, drug="sertraline 100", order="s2"),
+    ]
+    assert double(*lines)["two_strengths"] is concurrent
+
+
+def test_a_dispense_that_begins_on_the_last_day_of_another_shares_that_day() -> None:
+    assert double(E1, E2, fill("a", "-60d", days=30), fill("b", "-31d", days=30))["days"] == 1
+    assert of("double_supply", facts(E1, E2, fill("a", "-60d", days=30), fill("b", "-30d", days=30))) == []
