@@ -77,6 +77,11 @@ def test_an_emergency_visit_before_an_admission_led_to_it() -> None:
     assert returns(STAY, emergency) == [("Encounter/e", "admission", -15)]
 
 
+def test_a_stay_that_ends_on_the_day_of_an_emergency_visit_is_of_the_same_event() -> None:
+    assert returns(STAY, "visit e: {class: EMER, date: -8d, diagnosis: F32.2}") == [("Encounter/e", "admission", -8)]
+    assert returns(STAY, "visit e: {class: EMER, date: -7d, diagnosis: F32.2}") == []
+
+
 def test_an_emergency_visit_before_the_stay_of_another_year_did_not() -> None:
     assert returns("visit e: {class: EMER, date: -3d, diagnosis: F32.2}", STAY) == []
 

@@ -180,6 +180,16 @@ def test_a_rise_is_no_fall() -> None:
     assert fall("draft d: {drug: diazepam 10, take: 3, days: 28d, replaces: o}")["fall_percent_14_days"] == 0
 
 
+def test_a_fall_that_came_before_this_call_is_not_its_doing() -> None:
+    order = "order o: {drug: diazepam 10, authored: -7d, take: 2}"
+    higher = "fills g: {drug: diazepam 10, take: 4, from: -60d, days_supply: 53d}"
+    lower = "fills f: {drug: diazepam 10, take: 2, from: -7d, days_supply: 30d, order: o}"
+    same = "draft d: {drug: diazepam 10, take: 2, days: 28d, replaces: o}"
+    assert the(facts_of(order, higher, lower, same, hook=SIGN), "dose_fall")["fall_percent_14_days"] == 0
+    less = "draft d: {drug: diazepam 10, take: 1, days: 28d, replaces: o}"
+    assert the(facts_of(order, higher, lower, less, hook=SIGN), "dose_fall")["fall_percent_14_days"] == 75
+
+
 def test_a_step_that_lies_ahead_counts_on_its_day() -> None:
     found = fall(
         "draft d: {drug: diazepam 10, replaces: o, steps: ["
