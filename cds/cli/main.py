@@ -14,8 +14,10 @@ import orjson
 import typer
 
 from cds.cli.drugs import app as drugs_app
+from cds.cli.explain import explain
 from cds.cli.jwt_check import jwt_check
 from cds.cli.settings import app as settings_app
+from cds.cli.timeline import timeline
 from cds.errors import CdsError, HookRequestError
 
 app = typer.Typer(
@@ -27,6 +29,8 @@ app = typer.Typer(
 app.add_typer(drugs_app, name="drugs")
 app.add_typer(settings_app, name="settings")
 app.command(name="jwt-check")(jwt_check)
+app.command()(explain)
+app.command()(timeline)
 Format = Literal["text", "json"]
 FormatOption = Annotated[Format, typer.Option("--format", help="text or json")]
 SettingsOption = Annotated[Path | None, typer.Option("--settings", help="the site's settings file (site.yaml)")]

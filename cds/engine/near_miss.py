@@ -46,6 +46,11 @@ def near_miss(spec: RuleSpec, facts: Sequence[Fact]) -> NearMiss | None:
     return _Nearest(spec, facts).explain()
 
 
+def nearest(spec: RuleSpec, facts: Sequence[Fact]) -> Assignment:
+    """Which facts the single patterns of a rule bind on the way that came closest; what silences takes no part."""
+    return _Nearest(spec, facts).assignment
+
+
 class _Nearest:
     """Looks for the best assignment, leaving a branch as soon as it is worse than the best so far."""
 
@@ -57,6 +62,10 @@ class _Nearest:
         self._best: Assignment = {}
         self._cost: tuple[float, int] = (float("inf"), 0)
         self._search(0, {}, (0, 0))
+
+    @property
+    def assignment(self) -> Assignment:
+        return self._best
 
     def _least_costs(self) -> list[tuple[int, int]]:
         """What the patterns from each on cost at least, by the comparisons that need no other pattern."""

@@ -12,17 +12,24 @@ from cds.rules.source import read_source
 from cds.shipped import shipped
 
 TYPES = frozenset({"text", "code", "boolean", "date", "days", "count", "mg", "percent", "years", "score"})
+COUNTS = frozenset({"each day", "covered", "planned"})
 UNITS = {"days": "d", "mg": "mg", "percent": "%", "count": "", "years": "", "score": ""}
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """type: one of TYPES. values: the closed set of a code. reports_absence: a missing value means "not evaluated"."""
+    """type: one of TYPES. values: the closed set of a code. reports_absence: a missing value means "not evaluated".
+
+    counts: what the days of a days field are: of each day that passes, covered days up to yesterday, of a plan; "" for
+    another number. since: the date field ("start", or "continuous_use.start" of another kind) they are counted from.
+    """
 
     type: str
     values: tuple[str, ...]
     reports_absence: bool
     what: str
+    counts: str = ""
+    since: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +54,8 @@ def vocabulary(path: Path | None = None) -> Vocabulary:
                     tuple(map(str, f.get("values", ()))),
                     f.get("absent", "unknown") == "unknown",
                     str(f.get("what", "")),
+                    str(f.get("counts", "")),
+                    str(f.get("since", "")),
                 )
                 for name, f in body["fields"].items()
             }
