@@ -6,6 +6,7 @@ import gzip
 import zlib
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
@@ -22,11 +23,22 @@ from hooks.kinds import KINDS
 from hooks.request import read_call
 
 _SEARCHED = {resource_type: "complete" for resource_type, _ in PREFETCH.values()}
+# Named by records of many patients.
+_SHARED = frozenset({"Medication", "Practitioner", "PractitionerRole"})
 _DRAFT_HOOKS = frozenset({"order-sign", "order-select"})
 
 
 class NotAChart(CdsError):
     """A file that is neither a hook request nor a Bundle."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Lines:
+    """(place, line) of an export by patient, and by reference what belongs to no patient in particular."""
+
+    by_patient: dict[str, list[tuple[str, bytes]]]
+    shared: dict[str, tuple[str, bytes]]
+    problems: list[str]
 
 
 def read_path(path: Path, *, hook: Hook | None, problems: list[str]) -> Iterator[tuple[str, HookCall]]:
@@ -57,6 +69,25 @@ def read_path(path: Path, *, hook: Hook | None, problems: list[str]) -> Iterator
         except CdsError as error:
             message = str(error)
             problems.append(message if message.startswith(file.name) else f"{file.name}: {message}")
+
+
+def read_one(path: Path, *, hook: Hook | None, problems: list[str], patient: str | None = None) -> tuple[str, HookCall]:
+    """(name, call) of one chart: of a file, or of the patient of a folder; problems and errors as in `read_path`.
+
+    patient: its id, with or without "Patient/", or the name of its file; needed where the folder holds several.
+    Raises NotAChart when there is no such chart, or more than one and none is named.
+    """
+    wanted = patient.strip().removeprefix("Patient/") if patient is not None else None
+    found: list[tuple[str, HookCall]] = []
+    for name, call in read_path(path, hook=hook, problems=problems):
+        if wanted is None or wanted in {name, call.patient_id}:
+            found.append((name, call))
+        if len(found) > 1:
+            several = "several charts" if wanted is None else "several charts of this patient"
+            raise NotAChart(f"{path.name or path}: {several}: name one with --patient ID")
+    if not found:
+        raise NotAChart(f"{path.name or path}: {'no chart' if wanted is None else 'no chart of this patient'}")
+    return found[0]
 
 
 def _read_file(path: Path, hook: Hook | None) -> tuple[str, HookCall]:
@@ -97,7 +128,7 @@ def _call(reading: Reading, hook: Hook, *, read_whole: bool = True, cut: frozens
 
 def _export(files: list[Path], hook: Hook, problems: list[str]) -> Iterator[tuple[str, HookCall]]:
     """One call a patient of a bulk export; lines are kept as bytes until their patient is read."""
-    by_patient: dict[str, list[tuple[str, bytes]]] = defaultdict(list)
+    sorted_in = _Lines(defaultdict(list), {}, problems)
     cut: set[str] = set()
     for file in files:
         types = {file.name.partition(".")[0]}
@@ -105,40 +136,74 @@ def _export(files: list[Path], hook: Hook, problems: list[str]) -> Iterator[tupl
             with gzip.open(file, "rb") if file.suffix == ".gz" else file.open("rb") as lines:
                 for n, line in enumerate(lines, 1):
                     if line.strip():
-                        _sort_line(line, f"{file.name}:{n}", by_patient, types, problems)
+                        _sort_line(line, f"{file.name}:{n}", types, sorted_in)
         except (OSError, EOFError, zlib.error) as error:
             cut |= types
             reason = (error.strerror if isinstance(error, OSError) else None) or "compressed data is damaged or cut off"
             problems.append(f"{file.name}: not read to its end: {reason}")
-    for patient in sorted(by_patient):
+    for patient in sorted(sorted_in.by_patient):
         reading = Reading(patient)
-        for where, line in by_patient[patient]:
+        for where, line in sorted_in.by_patient[patient]:
             try:
                 reading.add(line, where, source="chart")
             except HookRequestError:
                 continue  # a line of another patient is counted by the reading
+        _add_named(reading, sorted_in.shared)
         yield patient, _call(reading, hook, cut=frozenset(cut))
 
 
-def _sort_line(
-    line: bytes, where: str, by_patient: dict[str, list[tuple[str, bytes]]], types: set[str], problems: list[str]
-) -> None:
+def _add_named(reading: Reading, shared: dict[str, tuple[str, bytes]]) -> None:
+    """Add the products and clinicians that the patient's own records name: they are nobody's in particular."""
+    if not shared:
+        return
+    records = reading.records.values()
+    named = {ref for rows in records for record in rows for ref in _references(record)}
+    # A role is known by the clinician in it, too.
+    named |= {ref for ref, (_, line) in shared.items() if ref.startswith("PractitionerRole/") and _names(line) & named}
+    for ref in sorted(named & shared.keys()):
+        where, line = shared[ref]
+        reading.add(line, where, source="chart")
+
+
+def _references(record: object) -> Iterator[str]:
+    """References of a record to a product, a prescriber or a clinician."""
+    for one in (getattr(record, "medication_reference", None), getattr(record, "requester", None)):
+        if one is not None and one.reference:
+            yield normalize_reference(one.reference)
+    for participant in getattr(record, "participant", ()):
+        one = getattr(participant, "individual", None)
+        if one is not None and one.reference:
+            yield normalize_reference(one.reference)
+
+
+def _names(line: bytes) -> set[str]:
+    """The clinician whom a role names."""
+    try:
+        named = envelope.text_of(envelope.parts_of(envelope.parts_of(line)["practitioner"]).get("reference"))
+    except (*UNREADABLE, KeyError):
+        return set()
+    return {normalize_reference(named)} if named else set()
+
+
+def _sort_line(line: bytes, where: str, types: set[str], into: _Lines) -> None:
     """Put a line to its patient. One that is no resource is a problem; one that names no patient belongs to nobody."""
     try:
         parts = envelope.parts_of(line)
         resource_type = envelope.text_of(parts.get("resourceType"))
     except UNREADABLE:
-        problems.append(f"{where}: not a JSON object")
+        into.problems.append(f"{where}: not a JSON object")
         return
     if resource_type is None:
-        problems.append(f"{where}: no resourceType")
+        into.problems.append(f"{where}: no resourceType")
         return
     types.add(resource_type)
     patient = _patient_of(parts, resource_type)
     if patient:
-        by_patient[patient].append((where, line))
+        into.by_patient[patient].append((where, line))
+    elif resource_type in _SHARED and (own := envelope.text_of(parts.get("id"))):
+        into.shared[f"{resource_type}/{own}"] = (where, line)
     elif resource_type in RESOURCE_TYPES and not issubclass(RESOURCE_TYPES[resource_type], NotOfOnePatient):
-        problems.append(f"{where}: names no patient")
+        into.problems.append(f"{where}: names no patient")
 
 
 def _patient_of(parts: dict[str, msgspec.Raw], resource_type: str) -> str:
