@@ -137,7 +137,7 @@ class Evaluator:
             try:
                 check_specs(RuleSet((rule,), {}, "").specs)
             except EngineError as error:
-                self.problems.append(RuleError(rule.path, 1, 1, "R160", str(error)))
+                self.problems.append(RuleError(rule.path, 1, 1, "R127", str(error)))
             else:
                 kept.append(rule)
         if len(kept) < len(self.rules.rules):

@@ -168,7 +168,8 @@ def lint(
     output: FormatOption = "text",
 ) -> None:
     """Report every problem of the rule files as file:line:column."""
-    from cds.rules.load import lint_paths, rule_files
+    from cds.rules.lint import lint_paths
+    from cds.rules.load import rule_files
 
     for path in rules or []:
         if not path.exists():

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import csv
 import difflib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
 from cds.rules.source import read_source
 from cds.shipped import shipped
 
+VOCABULARY = "rules/_vocabulary.yaml"
 TYPES = frozenset({"text", "code", "boolean", "date", "days", "count", "mg", "percent", "years", "score"})
 COUNTS = frozenset({"each day", "covered", "planned"})
 UNITS = {"days": "d", "mg": "mg", "percent": "%", "count": "", "years": "", "score": ""}
@@ -22,6 +24,7 @@ class Field:
 
     counts: what the days of a days field are: of each day that passes, covered days up to yesterday, of a plan; "" for
     another number. since: the date field ("start", or "continuous_use.start" of another kind) they are counted from.
+    tables: columns whose values a text is one of, as "drugs/classes.class_group".
     """
 
     type: str
@@ -30,13 +33,15 @@ class Field:
     what: str
     counts: str = ""
     since: str = ""
+    tables: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """Fields by kind."""
+    """Fields by kind, and the hooks on which facts of a kind are ever derived (a kind that is not there: on each)."""
 
     kinds: Mapping[str, Mapping[str, Field]]
+    hooks: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     def field(self, kind: str, name: str) -> Field | None:
         return self.kinds.get(kind, {}).get(name)
@@ -45,7 +50,7 @@ class Vocabulary:
 @cache
 def vocabulary(path: Path | None = None) -> Vocabulary:
     """The shipped vocabulary."""
-    source = read_source(path or shipped("rules/_vocabulary.yaml"))
+    source = read_source(path or shipped("rules/_vocabulary.yaml"), shown_as=None if path else VOCABULARY)
     return Vocabulary(
         {
             kind: {
@@ -56,16 +61,38 @@ def vocabulary(path: Path | None = None) -> Vocabulary:
                     str(f.get("what", "")),
                     str(f.get("counts", "")),
                     str(f.get("since", "")),
+                    (f["table"],) if isinstance(f.get("table"), str) else tuple(f.get("table", ())),
                 )
                 for name, f in body["fields"].items()
             }
             for kind, body in source.data["kinds"].items()
-        }
+        },
+        {kind: frozenset(body["hooks"]) for kind, body in source.data["kinds"].items() if "hooks" in body},
     )
 
 
+@cache
+def column(name: str) -> frozenset[str]:
+    """Values of a column of a shipped table: "drugs/classes.class_group" of `rules/drugs/classes.csv`."""
+    file, _, heading = name.rpartition(".")
+    return frozenset(row[heading] for row in rows_of(file) if row[heading])
+
+
+@cache
+def rows_of(file: str) -> tuple[dict[str, str], ...]:
+    """Rows of the shipped table `rules/<file>.csv`; lines that start with # are its notes."""
+    with shipped(f"rules/{file}.csv").open(encoding="utf-8", newline="") as lines:
+        return tuple(csv.DictReader(line for line in lines if not line.startswith("#")))
+
+
+def close(word: str, known: Iterable[str]) -> str | None:
+    """The nearest right word; None when none is near."""
+    found = difflib.get_close_matches(word, sorted(known), n=1, cutoff=0.6)
+    return found[0] if found else None
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
-    """Hint with the nearest right word, or with the whole short list."""
+    """Hint with the nearest right word, or with the whole short list; "" when there is none."""
     options = sorted(known)
-    close = difflib.get_close_matches(word, options, n=1, cutoff=0.6)
-    return f'did you mean "{close[0]}"?' if close else f"one of {', '.join(options)}"
+    meant = close(word, options)
+    return f'did you mean "{meant}"?' if meant else f"one of {', '.join(options)}" if options else ""
