@@ -101,7 +101,7 @@ def read_comparison(text: str, scope: Scope, line: int) -> Comparison | Folded:
         known = scope.vocabulary.kinds.get(scope.kind, {})
         raise GrammarError("R110", f'"{scope.kind}" has no field "{name}"', nearest(name, known), name)
     operator = _operator(op, field)
-    return Comparison(name, operator, _value(value, field, scope), line)
+    return Comparison(name, operator, _value(value, field, scope), line, text.strip())
 
 
 def _boolean(text: str) -> bool:

@@ -117,6 +117,12 @@ def _load_one(
     return rule, path.read_bytes()
 
 
+def rule_path(rule: Rule) -> Path:
+    """Where the file of a loaded rule is."""
+    inside = shipped(rule.path)
+    return inside if inside.exists() else Path(rule.path)
+
+
 def lint_paths(paths: Sequence[Path]) -> list[RuleError]:
     """Every problem of these rule files and folders (default: the shipped rules), by place."""
     problems: list[RuleError] = []
