@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cds.authoring.cases import CaseShape, FileShape
+from cds.authoring.cases import CaseShape, FileShape, contradictions
 from cds.authoring.line_keys import LINE_KEYS, STEP_KEYS
+from cds.authoring.near_miss_words import comparison_text
 from cds.authoring.notation import NotationError, Writer
-from cds.authoring.run import comparison_text
+from cds.authoring.patients import Lines, fhir_case, patient_lines
 from cds.engine.explain import NearMiss
 from cds.errors import RuleError
 from cds.model import FieldRef
@@ -48,9 +49,12 @@ def lint_cases(path: Path, rules: Mapping[str, Rule | None], *, shown: str) -> L
     shape = read.shape
     if shape is None:
         return LintedCases(shown, str(source.data.get("rule", "")), 0, 0, tuple(problems))
+    problems += contradictions(source, shape)
     found = [*_of_rule(source, shape, rules), *_of_patients(source, shape)]
+    patients = {name: _patient(source, path, name, lines, found) for name, lines in shape.patients.items()}
     for n, case in enumerate(shape.cases):
-        found += _of_case(source, shape, case, n, rules.get(shape.rule))
+        found += _of_case(source, shape, case, n, rule=rules.get(shape.rule), patients=patients)
+        found += _of_fhir(source, path, shape, case, n)
     found += _names_twice(source, shape)
     kept = [p for path, p in found if not any(path[: len(done)] == done for done in read.repaired)]
     silent = sum(case.expect == "silent" for case in shape.cases)
@@ -76,7 +80,27 @@ def _of_rule(source: Source, shape: FileShape, rules: Mapping[str, Rule | None])
 
 def _of_patients(source: Source, shape: FileShape) -> _Found:
     for name, lines in shape.patients.items():
-        yield from _of_lines(source, lines, ("patients", name))
+        own = [line for line in lines if "use" not in line] if isinstance(lines, list) else []
+        yield from _of_lines(source, own, ("patients", name))
+
+
+def _patient(
+    source: Source, path: Path, name: str, lines: Lines | Mapping[Any, str], found: list[tuple[Path_, RuleError]]
+) -> Lines | None:
+    """A patient's lines with those of its template; None, and the problem in `found`, where there is no such."""
+    try:
+        return patient_lines(source, path, name, lines)
+    except RuleError as error:
+        found.append((("patients", name), error))
+        return None
+
+
+def _of_fhir(source: Source, path: Path, shape: FileShape, case: CaseShape, n: int) -> _Found:
+    if case.fhir is not None:
+        try:
+            fhir_case(path, case.fhir, case.hook or shape.hook)
+        except NotationError as error:
+            yield _at(source, ("cases", n, "fhir"), "R202", str(error))
 
 
 def _of_lines(source: Source, lines: Sequence[Mapping[str, Any]], path: Path_) -> _Found:
@@ -112,14 +136,24 @@ def _unknown_keys(source: Source, kind: str, body: Mapping[str, Any], known: fro
                 yield _at(source, (*path, "steps", n, key), "R208", text, nearest(str(key), STEP_KEYS), key=True)
 
 
-def _of_case(source: Source, shape: FileShape, case: CaseShape, n: int, rule: Rule | None) -> _Found:
+def _of_case(
+    source: Source,
+    shape: FileShape,
+    case: CaseShape,
+    n: int,
+    *,
+    rule: Rule | None,
+    patients: Mapping[str, Lines | None],
+) -> _Found:
     path: Path_ = ("cases", n)
     yield from _of_lines(source, case.add, (*path, "add"))
     if case.patient is not None and case.patient not in shape.patients:
         text = f'there is no patient "{case.patient}"'
         yield _at(source, (*path, "patient"), "R201", text, nearest(case.patient, shape.patients))
         return
-    base = shape.patients[case.patient] if case.patient is not None else []
+    base = patients[case.patient] if case.patient is not None else []
+    if base is None:
+        return  # the patient is reported; what a case changes of it cannot be judged
     kinds = {name.partition(" ")[2] or name: name.partition(" ")[0] for line in base for name in line}
     for ident, body in case.change.items():
         here = (*path, "change", ident)

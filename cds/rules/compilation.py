@@ -20,6 +20,8 @@ class Compilation:
     repaired: paths that could not be read and were taken for something else: nothing more is reported there.
     unread: parameters that are there and could not be read.
     places: (line, column, text) of each comparison, by its id().
+    overrides: values that a site sets. replaced: parameters taken as they are, whatever the file says and its range
+    admits (mutants of a rule).
     """
 
     source: Source
@@ -33,6 +35,7 @@ class Compilation:
     unread: set[str] = field(default_factory=set)
     places: dict[int, tuple[int, int, str]] = field(default_factory=dict)
     kept: list[tuple[Comparison, str]] = field(default_factory=list)
+    replaced: Mapping[str, Parameter] = field(default_factory=dict)
 
     def problem(
         self, path: Sequence[str | int], code: str, message: str, hint: str = "", *, key: bool = False, word: str = ""

@@ -26,7 +26,8 @@ def compile_rule(c: Compilation) -> Rule | None:
     c.parameters = {
         name: parameter
         for name, body in shape.parameters.items()
-        if (parameter := read_parameter(c, name, body.model_dump(), ("parameters", name))) is not None
+        if (parameter := c.replaced.get(name) or read_parameter(c, name, body.model_dump(), ("parameters", name)))
+        is not None
     }
     c.unread = set(shape.parameters).difference(c.parameters)
     for name in c.overrides:

@@ -121,7 +121,7 @@ def read_comparison(text: str, scope: Scope, line: int) -> Comparison | Folded:
         known = scope.vocabulary.kinds.get(scope.kind, {})
         raise GrammarError("R110", f'"{scope.kind}" has no field "{name}"', nearest(name, known), name)
     operator = _operator(op, field)
-    return Comparison(name, operator, _value(value, field, scope), line, _parameter(value, scope))
+    return Comparison(name, operator, _value(value, field, scope), line, text.strip(), _parameter(value, scope))
 
 
 def _parameter(text: str, scope: Scope) -> str:

@@ -130,6 +130,12 @@ def _load_one(
     return rule, path.read_bytes()
 
 
+def rule_path(rule: Rule) -> Path:
+    """Where the file of a loaded rule is."""
+    inside = shipped(rule.path)
+    return inside if inside.exists() else Path(rule.path)
+
+
 def set_of(problems: Iterable[RuleError]) -> list[RuleError]:
     """Without repeats: a common pattern is read once for each level."""
     return list({str(p): p for p in problems}.values())

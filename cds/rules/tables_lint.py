@@ -32,6 +32,8 @@ class FieldShape(_Shape):
     absent: Literal["unknown", "answer"] = "unknown"
     what: str = ""
     table: str | list[str] = []
+    counts: Literal["each day", "covered", "planned"] | None = None
+    since: str = ""
 
 
 class KindShape(_Shape):

@@ -1,0 +1,110 @@
+"""Everything `psychmed test` can say of one rule: its cases run, what they cover, which mutants they catch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from cds.authoring.boundaries import Proposed, boundaries
+from cds.authoring.cases import Case, CaseFile
+from cds.authoring.coverage import Covered, coverage
+from cds.authoring.explained import Gaps, Survivors, gaps, survivors
+from cds.authoring.mutation.hunt import Hunt, Hunted
+from cds.authoring.mutation.mutants import mutants_of
+from cds.authoring.mutation.shared import SharedMutant, for_rule
+from cds.authoring.prepared import Prepared
+from cds.authoring.run import Door, Outcome, run
+from cds.model import Fact
+from cds.rules.model import RuleSet
+
+
+class CaseDoor(Door, Protocol):
+    """A door that also shows what is behind it."""
+
+    def facts(self, case: Case) -> list[Fact]: ...
+
+    def prepared(self, case: Case) -> Prepared: ...
+
+    def disagreements(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What to do. k: only cases whose rule or name contains this; coverage and mutants are of whole rules."""
+
+    k: str = ""
+    sweep: bool = True
+    coverage: bool = False
+    mutate: bool = False
+    boundaries: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """What came of one case file. covered, gaps, survivors: None where they were not asked for.
+
+    shared: the mutants of shared parameters that these cases notice, by their wording.
+    """
+
+    file: str
+    rule: str
+    status: str
+    outcomes: tuple[Outcome, ...]
+    covered: tuple[Covered, ...] | None = None
+    gaps: Gaps | None = None
+    mutants: int = 0
+    survivors: Survivors | None = None
+    shared: frozenset[str] = frozenset()
+    proposed: tuple[Proposed, ...] = ()
+
+
+def examine(
+    file: CaseFile, door: CaseDoor, rules: RuleSet, wanted: Wanted, shared: Sequence[SharedMutant] = ()
+) -> Examined:
+    """Run one case file and whatever else is wanted. Raises RuleError for a case that cannot be read."""
+    chosen = [
+        case
+        for case in file.cases(sweep=wanted.sweep)
+        if wanted.k.lower() in f"{case.rule} {case.spec} {case.name}".lower()
+    ]
+    outcomes = run(chosen, door, rules=rules, facts=door.facts, disagreements=door.disagreements)
+    rule = next((r for r in rules.rules if r.id == file.rule and r.spec == file.shape.spec), None)
+    if rule is None or not chosen or not (wanted.coverage or wanted.mutate or wanted.boundaries):
+        return Examined(file.source.path, file.rule, rule.status if rule else "", tuple(outcomes))
+    prepared = [door.prepared(case) for case in file.cases(sweep=False)]
+    covered = tuple(coverage(rule, prepared)) if wanted.coverage else None
+    found, count, proposed = None, 0, []
+    noticed: frozenset[str] = frozenset()
+    if wanted.mutate or wanted.boundaries:
+        hunt = Hunt(rule, prepared)
+        hunted = hunt.hunt(mutants_of(rule, rules.shared))
+        count, found = len(hunted), survivors(hunted, file)
+        noticed = frozenset(
+            m.wording for m in for_rule(shared, rule, rules.shared) if hunt.shared_catcher(m) is not None
+        )
+        if wanted.boundaries:
+            proposed = boundaries(file, rule, [h.mutant for h in found.unexplained], door.prepared)
+    return Examined(
+        file.source.path, rule.id, rule.status, tuple(outcomes), covered, gaps(covered, file) if covered else None,
+        count, found and _in_words(found), noticed, tuple(proposed),
+    )  # fmt: skip
+
+
+def _in_words(found: Survivors) -> Survivors:
+    """Without the changed rules, which nobody asks any more."""
+
+    def bare(hunted: Hunted) -> Hunted:
+        return replace(hunted, mutant=replace(hunted.mutant, rule=None))
+
+    return replace(
+        found,
+        unexplained=tuple(map(bare, found.unexplained)),
+        explained=tuple((bare(h), reason) for h, reason in found.explained),
+    )
+
+
+def total_covered(examined: Sequence[Examined]) -> tuple[int, int]:
+    """(outcomes seen, outcomes there are) of all comparisons together."""
+    covered = [c for e in examined for c in e.covered or ()]
+    return sum(c.true + c.false for c in covered), 2 * len(covered)
