@@ -188,10 +188,10 @@ class CaseFile:
         except NotationError as error:
             raise self.source.error(("cases", n), "R202", f'case "{case.name}": {error}') from None
 
-    def case(self, n: int, lines: list[tuple[str, Any]], today: dt.date) -> Case:
-        """Case `n` with these lines on this day. Raises RuleError R202 for a line that cannot be read."""
+    def case(self, n: int, lines: list[tuple[str, Any]], today: dt.date, *, hook: str = "") -> Case:
+        """Case `n` with these lines on this day. hook: another than its own. Raises RuleError R202."""
         case = self.shape.cases[n]
-        hook = case.hook or self.shape.hook
+        hook = hook or case.hook or self.shape.hook
         written: Mapping[str, tuple[str, ...]] = {}
         try:
             if case.fhir is not None:

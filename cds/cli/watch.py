@@ -42,8 +42,9 @@ def _templates(job: Job) -> set[Path]:
 
 
 def _in_a_process(again: Callable[[Job], None], job: Job) -> None:
-    context = multiprocessing.get_context("fork" if "fork" in multiprocessing.get_all_start_methods() else "spawn")
-    process = context.Process(target=again, args=(job,))
+    if "fork" not in multiprocessing.get_all_start_methods():
+        raise typer.BadParameter("--watch needs a system that can fork")
+    process = multiprocessing.get_context("fork").Process(target=again, args=(job,))
     process.start()
     process.join()
 
