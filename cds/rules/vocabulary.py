@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
@@ -34,9 +34,10 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """Fields by kind."""
+    """Fields by kind. what: each kind in a sentence."""
 
     kinds: Mapping[str, Mapping[str, Field]]
+    what: Mapping[str, str] = field(default_factory=dict)
 
     def field(self, kind: str, name: str) -> Field | None:
         return self.kinds.get(kind, {}).get(name)
@@ -60,7 +61,8 @@ def vocabulary(path: Path | None = None) -> Vocabulary:
                 for name, f in body["fields"].items()
             }
             for kind, body in source.data["kinds"].items()
-        }
+        },
+        {kind: str(body.get("what", "")) for kind, body in source.data["kinds"].items()},
     )
 
 
