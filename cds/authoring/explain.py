@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from cds.authoring.evidence import Record, records
-from cds.authoring.near_miss_words import condition_words, date_words, deviation, type_of, value_words
+from cds.authoring.near_miss_words import condition_words, date_words, deviation, kind_words, type_of, value_words
 from cds.chart.model import Chart
 from cds.engine.assignments import Assignment, by_kind_of, failing_of, silencers, truth_of, wanted_by
 from cds.engine.compare import Truth
@@ -21,7 +21,7 @@ from cds.engine.explain import near_miss, unknowns
 from cds.engine.near_miss import nearest
 from cds.evaluate import Evaluator, HookCall
 from cds.findings import Evaluation, Finding
-from cds.model import Comparison, Fact, Hook, Match, Pattern, RuleSpec
+from cds.model import Comparison, Fact, FieldRef, Hook, Match, Pattern, RuleSpec
 from cds.needs import unmet
 from cds.rules.model import Level, Parameter, Rule
 
@@ -146,7 +146,7 @@ class _Looking:
         spec = level.spec
         assert spec is not None
         matches = DirectEngine([spec]).evaluate(self.facts)
-        line = spec.patterns[-1].line
+        line = max(line for p in spec.patterns for line in (p.line, *(c.line for c in p.where)))
         if matches:
             lacking = [why for need in level.needs.to_fire if (why := unmet(need, self.chart)) is not None]
             bound = self._match(spec, matches[0])
@@ -223,11 +223,13 @@ class _Looking:
             fact = assignment.get(pattern.binding)
             if fact is None:
                 bound.append(Bound(pattern.binding, pattern.kind, "", (), (), line=pattern.line))
-                conditions.append(f"there were a fact {pattern.kind} for {pattern.binding}; there is none")
+                conditions.append(_absent(pattern))
                 continue
             bound.append(self._bound(pattern, fact, assignment))
             for comparison in failing_of(pattern, fact, assignment):
                 known = {**assignment, pattern.binding: fact}
+                if isinstance(comparison.value, FieldRef) and comparison.value.binding not in known:
+                    continue  # it hangs on a fact that is missing, which is said
                 conditions.append(self._condition(comparison, pattern, fact, known))
                 distance += _distance(fact.fields.get(comparison.field), wanted_by(comparison, known)) / 10
         return tuple(bound), conditions, distance
@@ -247,7 +249,7 @@ class _Looking:
         needed = pattern.at_least or 1
         if len(members) >= needed:
             return []
-        return [f"there were {needed} facts {pattern.kind} for {pattern.binding}; {len(members)} of {needed}"]
+        return [f"there were {needed} of {kind_words(pattern.kind)}; there are {len(members)} of {needed}"]
 
     def _silencers(self, spec: RuleSpec, assignment: Assignment) -> list[Bound]:
         found = []
@@ -261,7 +263,18 @@ class _Looking:
         said = ", ".join(c.words + (f" (was {c.actual})" if c.actual not in c.words else "") for c in bound.comparisons)
         dated = [r for r in bound.records if r.day is not None]
         record = f"; {dated[-1].ref} of {date_words(dated[-1].day or 0, self.today)}" if dated else ""
-        return f"{bound.binding}, a fact {bound.kind}: {said}{record}"
+        return f"{bound.binding}, a fact {kind_words(bound.kind)}: {said}{record}"
+
+
+def _absent(pattern: Pattern) -> str:
+    """That a fact is missing, by what its kind is and what the rule asks of it that needs no other fact."""
+    asked = [
+        f"{c.field.replace('_', ' ')} {c.value}"
+        for c in pattern.where
+        if c.operator == "is" and isinstance(c.value, str)
+    ]
+    said = f" with {', '.join(asked)}" if asked else ""
+    return f"there were a fact {kind_words(pattern.kind)}{said}; there is none"
 
 
 def _distance(actual: object, wanted: object) -> float:

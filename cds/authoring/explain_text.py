@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from cds.authoring.explain import SOURCES, Bound, Compared, Explanation, LevelExplained
-from cds.authoring.near_miss_words import date_words, parameter_words
+from cds.authoring.near_miss_words import date_words, kind_words, parameter_words
 from cds.rules.model import Parameter
 
 _VERDICT = {"fires": "", "silent": "does not fire: ", "not evaluated": "", "not asked": ""}
@@ -76,7 +76,7 @@ def _level(told: Explanation, level: LevelExplained, width: int) -> Iterator[str
 
 def _bound(told: Explanation, bound: Bound, width: int) -> Iterator[str]:
     named = bound.ref or (f"{len(bound.members)} facts" if bound.members else "none")
-    yield from _wrapped(f"{bound.binding}, a fact {bound.kind}: {named}", "  ", width)
+    yield from _wrapped(f"{bound.binding}, a fact {kind_words(bound.kind)}: {named}", "  ", width)
     for c in bound.comparisons:
         was = "" if c.actual in c.words and c.holds else f"; was {c.actual}{f', {c.short}' if c.short else ''}"
         yield from _wrapped(f"{_STATE[c.holds]:<3} {c.words}{was}  [line {c.line}]", "    ", width, hang=4)

@@ -6,6 +6,7 @@ Days are said as days ("1 d short"), dates as dates ("1 d too early"), codes and
 from __future__ import annotations
 
 import datetime as dt
+import re
 
 from cds.engine.explain import NearMiss
 from cds.model import Comparison, FieldRef, Operator, Scalar
@@ -54,6 +55,13 @@ def type_of(kind: str, field: str) -> str:
     """The vocabulary's type of a field; "text" for one it does not have."""
     known = vocabulary().field(kind, field)
     return known.type if known is not None else "text"
+
+
+def kind_words(kind: str) -> str:
+    """A kind of fact with what it is, in a few words: "pair (an order beside a drug in current use)"."""
+    what = vocabulary().what.get(kind, "")
+    short = re.split(r"[.;:,(]|, ", what, maxsplit=1)[0].strip()
+    return f"{kind} ({short[:1].lower()}{short[1:]})" if short else kind
 
 
 def value_words(value: Scalar | None, type_: str, today: dt.date) -> str:

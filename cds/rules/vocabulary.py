@@ -38,10 +38,14 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """Fields by kind, and the hooks on which facts of a kind are ever derived (a kind that is not there: on each)."""
+    """Fields by kind, the hooks on which facts of a kind are ever derived (a kind that is not there: on each).
+
+    what: each kind in a sentence.
+    """
 
     kinds: Mapping[str, Mapping[str, Field]]
     hooks: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    what: Mapping[str, str] = field(default_factory=dict)
 
     def field(self, kind: str, name: str) -> Field | None:
         return self.kinds.get(kind, {}).get(name)
@@ -68,6 +72,7 @@ def vocabulary(path: Path | None = None) -> Vocabulary:
             for kind, body in source.data["kinds"].items()
         },
         {kind: frozenset(body["hooks"]) for kind, body in source.data["kinds"].items() if "hooks" in body},
+        {kind: str(body.get("what", "")) for kind, body in source.data["kinds"].items()},
     )
 
 
