@@ -63,6 +63,15 @@ class HookCall:
     booked: frozenset[str] = frozenset()
 
 
+@dataclass(frozen=True, slots=True)
+class Assessed:
+    """An evaluation with what it was made from. derived: None where the call could not be decided at all."""
+
+    evaluation: Evaluation
+    chart: Chart
+    derived: Derived | None
+
+
 _MOST_PAGES = 3
 MOST_ORDERS = 100  # orders judged in one call; each is compared with each, and nobody signs more at once
 
@@ -154,7 +163,12 @@ class Evaluator:
         Raises HookRequestError 412 when not one rule could be evaluated because patient and medications were neither
         sent nor read.
         """
+        return self.assess(call, today=today).evaluation
+
+    def assess(self, call: HookCall, *, today: dt.date) -> Assessed:
+        """The same with the chart and the facts, for an audit that counts them too."""
         chart = self.chart(call, today=today)
+        derived: Derived | None = None
         rules = self.rules if call.families is None else self.rules.of(call.families)
         if call.undecidable is not None:
             verdict = not_decided(rules, call.hook, call.undecidable)
@@ -186,7 +200,7 @@ class Evaluator:
         )
         if self._memory is not None and call.hook != "batch":
             self._memory.remember(call.patient_id, _shown(disposed, chart))
-        return Evaluation(
+        evaluation = Evaluation(
             hook=call.hook,
             today=today,
             rules_version=self.rules_version,
@@ -201,6 +215,7 @@ class Evaluator:
                 for status in ("identified", "not-listed", "unidentified", "conflict")
             },
         )
+        return Assessed(evaluation, chart, derived)
 
     def _finding(self, d: Decision, words: _Words, today: dt.date) -> Finding:
         rule, parameters = d.rule, {**self.rules.shared, **d.rule.parameters}

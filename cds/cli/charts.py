@@ -15,7 +15,7 @@ from cds.fhir.decode import UNREADABLE
 from cds.fhir.reading import Reading
 from cds.fhir.records import NotOfOnePatient
 from cds.intake.calls import call_of
-from cds.intake.lines import BOM, read_line
+from cds.intake.lines import BOM, read_line, types_lost
 from cds.intake.shared import InMemory, with_shared
 from cds.model import Hook
 from hooks.kinds import KINDS
@@ -88,7 +88,7 @@ def _export(files: list[Path], hook: Hook, problems: list[str]) -> Iterator[tupl
     shared = InMemory()
     cut: set[str] = set()
     for file in files:
-        types = {file.name.partition(".")[0]}
+        types: set[str] = set()
         try:
             with gzip.open(file, "rb") if file.suffix == ".gz" else file.open("rb") as lines:
                 for n, line in enumerate(lines, 1):
@@ -103,7 +103,7 @@ def _export(files: list[Path], hook: Hook, problems: list[str]) -> Iterator[tupl
                         elif not found.patients and isinstance(found.record, NotOfOnePatient):
                             shared.add(found.record)
         except (OSError, EOFError, zlib.error) as error:
-            cut |= types
+            cut |= types_lost(file.name, types)
             reason = (error.strerror if isinstance(error, OSError) else None) or "compressed data is damaged or cut off"
             problems.append(f"{file.name}: not read to its end: {reason}")
     for patient in sorted(by_patient):

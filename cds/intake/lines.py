@@ -6,6 +6,7 @@ The only place that decides whose a line is, for `psychmed check`, the audit and
 from __future__ import annotations
 
 import functools
+import re
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -136,6 +137,15 @@ def _patients(references: list[str]) -> tuple[str, ...]:
         own = patient_id(references[0])
         return (own,) if own else ()
     return tuple(dict.fromkeys(own for text in references if (own := patient_id(text))))
+
+
+def types_lost(file_name: str, seen: set[str]) -> set[str]:
+    """Types of which records may be missing when a file was not read to its end: by its name, and by what was in it.
+
+    "Condition.ndjson.gz" and "2.Condition-001.ndjson" say it; any type may be missing from a file that does not.
+    """
+    named = {word for word in re.split(r"[^A-Za-z]+", file_name) if word in RESOURCE_TYPES}
+    return named | seen if named else {*RESOURCE_TYPES, *seen}
 
 
 @functools.lru_cache(maxsize=4096)
