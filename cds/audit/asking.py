@@ -12,12 +12,12 @@ import orjson
 
 from cds.audit.compact import Gathered
 from cds.audit.job import Job
-from cds.chart.model import Chart
+from cds.chart.model import Administration, Chart, Fill, Order, Statement
 from cds.errors import HookRequestError
-from cds.evaluate import Assessed, Evaluator, HookCall
+from cds.evaluate import Evaluator, HookCall, Prepared
 from cds.fhir import records as r
 from cds.fhir.reading import Reading, normalize_reference
-from cds.findings import Finding, NotEvaluated
+from cds.findings import Evaluation, Finding, NotEvaluated
 from cds.intake.calls import call_of
 from cds.intake.shared import SharedRecords, with_shared
 from cds.replay.calls import is_psychotropic, replayed_orders
@@ -45,7 +45,7 @@ class Outcome:
 class Asker:
     """Asks the questions of one job. cut: types of which not all was read, for anybody."""
 
-    def __init__(self, job: Job, evaluator: Evaluator, *, shared: SharedRecords | None, cut: frozenset[str]) -> None:
+    def __init__(self, job: Job, evaluator: Evaluator, *, shared: SharedRecords, cut: frozenset[str]) -> None:
         self._job, self._evaluator, self._shared, self._cut = job, evaluator, shared, cut
         rules = evaluator.rules if job.rules is None else evaluator.rules.of(job.rules)
         self._first_kinds = {hook: _first_kinds(rules.rules, hook) for hook in ("batch", "patient-view", "order-sign")}
@@ -64,9 +64,8 @@ class Asker:
         """Every question about this patient. A defect costs the question in which it lies, and is named."""
         outcome = Outcome(patient)
         reading = gathered.reading
-        unknown = with_shared(reading, self._shared) if self._shared is not None else []
-        kinds = (*unknown, *_products_not_there(reading)) if self._shared is None else unknown
-        outcome.problems = [{"file": "", "line": 0, "kind": "unknown-reference", "resource_type": k} for k in kinds]
+        unknown = with_shared(reading, self._shared)
+        outcome.problems = [{"file": "", "line": 0, "kind": "unknown-reference", "resource_type": k} for k in unknown]
         places = _Places(reading)
         asked = False
         for day, order, call in self._questions(gathered):
@@ -90,9 +89,9 @@ class Asker:
             yield replayed.day, replayed.call.draft_refs[0], replayed.call
 
     def _one(self, outcome: Outcome, q: _Question) -> None:
-        hook = q.call.hook
         try:
-            assessed = self._evaluator.assess(q.call, today=q.day)
+            prepared = self._evaluator.prepare(q.call, today=q.day)
+            evaluation = self._evaluator.evaluate(q.call, today=q.day, prepared=prepared)
         except HookRequestError:
             self._nothing_known(outcome, q, "chart: could not be read")
             return
@@ -101,7 +100,7 @@ class Asker:
             _log.error("a chart could not be evaluated: %s", type(error).__name__)
             self._nothing_known(outcome, q, f"internal: {type(error).__name__}")
             return
-        chart, evaluation = assessed.chart, assessed.evaluation
+        chart = prepared.chart
         unit = q.places.of_patient(chart)
         if chart.latest is not None:
             latest = dt.date.fromordinal(chart.latest)
@@ -109,20 +108,22 @@ class Asker:
         findings = [_finding_row(q, f, chart, unit) for f in evaluation.findings]
         outcome.findings += sorted(findings, key=lambda row: (row["spec"], row["subject"], row["canonical"]))
         outcome.not_evaluated += [_not_evaluated_row(q, n, unit) for n in evaluation.not_evaluated]
-        outcome.patients.append(self._assessed_row(q, hook, unit, assessed))
+        outcome.patients.append(self._evaluated_row(q, unit, prepared, evaluation))
 
     def _nothing_known(self, outcome: Outcome, q: _Question, why: str) -> None:
         rows = [_not_evaluated_row(q, NotEvaluated(spec, why), "") for spec in self._asked[q.call.hook]]
         outcome.not_evaluated += rows
         outcome.patients.append(_patient_row(q, q.call.hook, ""))
 
-    def _assessed_row(self, q: _Question, hook: str, unit: str, assessed: Assessed) -> Row:
-        chart, evaluation = assessed.chart, assessed.evaluation
-        kinds = {fact.kind for fact in assessed.derived.facts} if assessed.derived is not None else set()
+    def _evaluated_row(self, q: _Question, unit: str, prepared: Prepared, evaluation: Evaluation) -> Row:
+        chart, hook = prepared.chart, q.call.hook
+        kinds = {fact.kind for fact in prepared.derived.facts}
         first = self._first_kinds[hook]
         evaluated = sorted(set(evaluation.evaluated))
         drugs = evaluation.medications
-        medications = (*chart.orders, *chart.fills, *chart.statements, *chart.administrations)
+        others: list[Fill | Statement | Administration] = [*chart.fills, *chart.statements, *chart.administrations]
+        given = [row.medication for row in others]
+        psychotropic = [o for o in chart.orders if is_psychotropic(o.medication)]
         found = drugs["unidentified"] + drugs["conflict"]
         return _patient_row(q, hook, unit) | {
             "evaluated": evaluated,
@@ -132,9 +133,10 @@ class Asker:
             "drugs_unidentified": drugs["unidentified"],
             "drugs_not_listed": drugs["not-listed"],
             "drugs_conflict": drugs["conflict"],
-            "has_psychotropic": any(is_psychotropic(row.medication) for row in medications),
-            "psychotropic_orders": sum(is_psychotropic(o.medication) for o in chart.orders),
-            "missing_dates": sum(row.start is None for row in (*chart.orders, *chart.statements)),
+            "has_psychotropic": bool(psychotropic) or any(map(is_psychotropic, given)),
+            "psychotropic_orders": len(psychotropic),
+            "missing_dates": sum(o.start is None for o in chart.orders)
+            + sum(s.start is None for s in chart.statements),
             "unidentified": _unidentified(q.call.reading, self._evaluator) if found else [],
         }
 
@@ -203,8 +205,8 @@ def _not_evaluated_row(q: _Question, n: NotEvaluated, unit: str) -> Row:
 
 def _finding_row(q: _Question, f: Finding, chart: Chart, unit: str) -> Row:
     implicated = sorted(ref for ref in f.evidence if ref.startswith(_IMPLICATED))
-    starts = {row.ref: row.start for row in (*chart.orders, *chart.fills, *chart.statements) if row.start is not None}
-    since = max((starts[ref] for ref in implicated if ref in starts), default=None)
+    rows: list[Order | Fill | Statement] = [*chart.orders, *chart.fills, *chart.statements]
+    since = max((row.start for row in rows if row.ref in implicated and row.start is not None), default=None)
     orders = [o for o in chart.orders if o.ref in implicated]
     newest = max(orders, key=lambda o: (o.start or 0, o.ref), default=None)
     here = q.places.of_encounter(newest.encounter) if newest is not None else ""
@@ -256,18 +258,6 @@ def _unit(e: r.Encounter) -> str:
         if reference is not None and (reference.reference or reference.display):
             return normalize_reference(reference.reference) if reference.reference else reference.display or ""
     return ""
-
-
-def _products_not_there(reading: Reading) -> Iterator[str]:
-    """Types of the records whose product was not sent, where there are no shared records at all."""
-    for name in _DRUG_TYPES:
-        for record in reading.records.get(name[:-1], ()):
-            reference = getattr(record, "medication_reference", None)
-            if getattr(record, "medication_codeable_concept", None) is None and reference is not None:
-                target = reference.reference or ""
-                there = reading.locate(target)
-                if not target.startswith("#") and not any(f"Medication/{m.id}" == there for m in reading.of(r.Medication)):
-                    yield name[:-1]
 
 
 def _unidentified(reading: Reading, evaluator: Evaluator) -> list[str]:

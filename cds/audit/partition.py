@@ -2,7 +2,7 @@
 
 One patient is in memory at a time. On a cluster:
 
-    df.repartition(P, "patient").sortWithinPartitions("patient").mapInArrow(partial(audit_partition, asker=...), OUTCOMES)
+    df.repartition(P, "patient").sortWithinPartitions("patient").mapInArrow(partial(audit_partition, asker=...), ...)
 """
 
 from __future__ import annotations

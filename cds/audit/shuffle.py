@@ -207,10 +207,12 @@ class Shuffled:
     def __init__(self, work: Path) -> None:
         self._pieces = work / "pieces"
         self._db = sqlite3.connect(f"file:{work / 'index.sqlite'}?mode=ro", uri=True, check_same_thread=False)
-        self.has_shared = self._db.execute("SELECT 1 FROM shared LIMIT 1").fetchone() is not None
+        self._has_shared = self._db.execute("SELECT 1 FROM shared LIMIT 1").fetchone() is not None
         self._remembered: dict[str, list[r.Resource]] = {}
 
     def find(self, key: str) -> Iterable[r.Resource]:
+        if not self._has_shared:
+            return ()
         found = self._remembered.get(key)
         if found is None:
             if len(self._remembered) > 5000:

@@ -62,6 +62,25 @@ def read_path(path: Path, *, hook: Hook | None, problems: list[str]) -> Iterator
             problems.append(message if message.startswith(file.name) else f"{file.name}: {message}")
 
 
+def read_one(path: Path, *, hook: Hook | None, problems: list[str], patient: str | None = None) -> tuple[str, HookCall]:
+    """(name, call) of one chart: of a file, or of the patient of a folder; problems and errors as in `read_path`.
+
+    patient: its id, with or without "Patient/", or the name of its file; needed where the folder holds several.
+    Raises NotAChart when there is no such chart, or more than one and none is named.
+    """
+    wanted = patient.strip().removeprefix("Patient/") if patient is not None else None
+    found: list[tuple[str, HookCall]] = []
+    for name, call in read_path(path, hook=hook, problems=problems):
+        if wanted is None or wanted in {name, call.patient_id}:
+            found.append((name, call))
+        if len(found) > 1:
+            several = "several charts" if wanted is None else "several charts of this patient"
+            raise NotAChart(f"{path.name or path}: {several}: name one with --patient ID")
+    if not found:
+        raise NotAChart(f"{path.name or path}: {'no chart' if wanted is None else 'no chart of this patient'}")
+    return found[0]
+
+
 def _read_file(path: Path, hook: Hook | None) -> tuple[str, HookCall]:
     try:
         raw = path.read_bytes().removeprefix(b"\xef\xbb\xbf")

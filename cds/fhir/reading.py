@@ -6,9 +6,10 @@ changes the result. `entered-in-error` is kept: what counts is for the chart to 
 
 from __future__ import annotations
 
+import copy
 import datetime as dt
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeVar
 
@@ -129,6 +130,16 @@ class Reading:
     def of(self, cls: type[_R]) -> list[_R]:
         """The records of one type: `reading.of(Encounter)`."""
         return self.records.get(cls.__name__, [])  # type: ignore[return-value]
+
+    def with_records(self, records: Mapping[str, Sequence[Resource]]) -> Reading:
+        """The same reading with these records in place of its own, by resource type: the chart at another time.
+
+        References are located as here. What was counted on the way (bad, ignored ...) is shared; nothing is to be
+        added to either reading afterwards.
+        """
+        other = copy.copy(self)
+        other._records = {name: list(found) for name, found in records.items()}
+        return other
 
     @property
     def other_patient(self) -> int:

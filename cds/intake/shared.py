@@ -90,8 +90,9 @@ def _is_there(reading: Reading, reference: str, contained: Iterable[r.Medication
 
 
 def _named(reading: Reading) -> Iterator[str]:
-    """Clinicians who took part, and what an adverse event is blamed on."""
+    """Clinicians who took part or prescribed, and what an adverse event is blamed on."""
     people = [p.individual for e in reading.of(r.Encounter) for p in e.participant]
+    people += [m.requester for m in reading.of(r.MedicationRequest)]
     people += [p.actor for a in reading.of(r.Appointment) for p in a.participant]
     people += [s.instance for e in reading.of(r.AdverseEvent) for s in e.suspect_entity]
     for person in people:
