@@ -125,6 +125,7 @@ class Asker:
         given = [row.medication for row in others]
         psychotropic = [o for o in chart.orders if is_psychotropic(o.medication)]
         found = drugs["unidentified"] + drugs["conflict"]
+        starts = [*(o.start for o in chart.orders), *(s.start for s in chart.statements)]
         return _patient_row(q, hook, unit) | {
             "evaluated": evaluated,
             "in_scope": [spec for spec in evaluated if not first.get(spec, frozenset()).isdisjoint(kinds)],
@@ -135,8 +136,7 @@ class Asker:
             "drugs_conflict": drugs["conflict"],
             "has_psychotropic": bool(psychotropic) or any(map(is_psychotropic, given)),
             "psychotropic_orders": len(psychotropic),
-            "missing_dates": sum(o.start is None for o in chart.orders)
-            + sum(s.start is None for s in chart.statements),
+            "missing_dates": starts.count(None),
             "unidentified": _unidentified(q.call.reading, self._evaluator) if found else [],
         }
 
