@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 import orjson
 import typer
 
+from cds.cli.audit import audit
 from cds.cli.cases import run_cases
 from cds.cli.drugs import app as drugs_app
 from cds.cli.explain import explain
@@ -33,6 +34,7 @@ app.command(name="jwt-check")(jwt_check)
 app.command()(explain)
 app.command()(timeline)
 app.command(name="test")(run_cases)
+app.command()(audit)
 Format = Literal["text", "json"]
 FormatOption = Annotated[Format, typer.Option("--format", help="text or json")]
 SettingsOption = Annotated[Path | None, typer.Option("--settings", help="the site's settings file (site.yaml)")]
