@@ -13,9 +13,9 @@ from cds.audit.outputs.rates import wilson
 from cds.audit.outputs.small_cells import (
     FEW,
     HIDDEN,
+    NONE,
     Atoms,
     Count,
-    NONE,
     Row,
     Shown,
     ShownAtoms,
