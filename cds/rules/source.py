@@ -23,7 +23,7 @@ class Source:
     """One parsed file. `data` is plain nested maps and lists; `at(path)` is where a value stands."""
 
     def __init__(self, path: str, text: str) -> None:
-        self.path = path
+        self.path, self.text = path, text
         if len(text) > _LONGEST_FILE or _depth(text) > _DEEPEST:
             # The parser's time grows with the square of both.
             limit = f"larger than {_LONGEST_FILE} characters" if len(text) > _LONGEST_FILE else "nested too deeply"
