@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import MutableSequence, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Protocol
 
 from cds.authoring.boundaries import Proposed, boundaries
 from cds.authoring.cases import Case, CaseFile
 from cds.authoring.coverage import Covered, coverage
 from cds.authoring.explained import Gaps, Survivors, gaps, survivors
+from cds.authoring.fact_cases import read_fact_cases, run_fact_cases
 from cds.authoring.mutation.hunt import Hunt, Hunted
 from cds.authoring.mutation.mutants import mutants_of
 from cds.authoring.mutation.shared import SharedMutant, for_rule
 from cds.authoring.prepared import Prepared
 from cds.authoring.run import Door, Outcome, run
 from cds.model import Fact
+from cds.rules.load import rule_path
 from cds.rules.model import RuleSet
+from cds.rules.source import Source, read_source
 
 
 class CaseDoor(Door, Protocol):
@@ -42,10 +47,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """What came of one case file. covered, gaps, survivors: None where they were not asked for.
-
-    shared: the mutants of shared parameters that these cases notice, by their wording.
-    """
+    """What came of one case file. covered, gaps, survivors: None where they were not asked for."""
 
     file: str
     rule: str
@@ -55,12 +57,19 @@ class Examined:
     gaps: Gaps | None = None
     mutants: int = 0
     survivors: Survivors | None = None
-    shared: frozenset[str] = frozenset()
     proposed: tuple[Proposed, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class SharedHunt:
+    """The mutants of shared parameters. noticed: 1 for each that some rule's cases notice, for all processes."""
+
+    mutants: Sequence[SharedMutant]
+    noticed: MutableSequence[int]
+
+
 def examine(
-    file: CaseFile, door: CaseDoor, rules: RuleSet, wanted: Wanted, shared: Sequence[SharedMutant] = ()
+    file: CaseFile, door: CaseDoor, rules: RuleSet, wanted: Wanted, shared: SharedHunt | None = None
 ) -> Examined:
     """Run one case file and whatever else is wanted. Raises RuleError for a case that cannot be read."""
     chosen = [
@@ -75,20 +84,45 @@ def examine(
     prepared = [door.prepared(case) for case in file.cases(sweep=False)]
     covered = tuple(coverage(rule, prepared)) if wanted.coverage else None
     found, count, proposed = None, 0, []
-    noticed: frozenset[str] = frozenset()
     if wanted.mutate or wanted.boundaries:
+        source = read_source(rule_path(rule), shown_as=rule.path)
         hunt = Hunt(rule, prepared)
-        hunted = hunt.hunt(mutants_of(rule, rules.shared))
+        hunted = hunt.hunt(mutants_of(rule, rules.shared, source))
         count, found = len(hunted), survivors(hunted, file)
-        noticed = frozenset(
-            m.wording for m in for_rule(shared, rule, rules.shared) if hunt.shared_catcher(m) is not None
-        )
+        if shared is not None:
+            _hunt_shared(shared, hunt, source, rules)
         if wanted.boundaries:
             proposed = boundaries(file, rule, [h.mutant for h in found.unexplained], door.prepared)
     return Examined(
         file.source.path, rule.id, rule.status, tuple(outcomes), covered, gaps(covered, file) if covered else None,
-        count, found and _in_words(found), noticed, tuple(proposed),
+        count, found and _in_words(found), tuple(proposed),
     )  # fmt: skip
+
+
+def is_fact_file(path: Path) -> bool:
+    """Whether a file holds fact cases: it says what they are about."""
+    try:
+        return re.search(r"^facts:", path.read_text(encoding="utf-8-sig"), re.MULTILINE) is not None
+    except (OSError, UnicodeDecodeError):
+        return False  # whoever reads it says why
+
+
+def examine_facts(path: Path, shown_as: str, door: CaseDoor, wanted: Wanted) -> Examined:
+    """Run one file of fact cases. Raises RuleError for a case that cannot be read."""
+    chosen = [
+        fact_case
+        for fact_case in read_fact_cases(path, shown_as=shown_as, sweep=wanted.sweep)
+        if wanted.k.lower() in f"{fact_case.case.rule} {fact_case.case.spec} {fact_case.case.name}".lower()
+    ]
+    name = chosen[0].case.rule if chosen else "facts"
+    return Examined(shown_as, name, "", tuple(run_fact_cases(chosen, door.facts)))
+
+
+def _hunt_shared(shared: SharedHunt, hunt: Hunt, source: Source, rules: RuleSet) -> None:
+    """Look for cases of this rule that notice what nobody has noticed yet."""
+    for n, mutant in enumerate(shared.mutants):
+        if not shared.noticed[n] and hunt.shared_catcher(for_rule(mutant, source, rules.shared)) is not None:
+            shared.noticed[n] = 1
 
 
 def _in_words(found: Survivors) -> Survivors:

@@ -12,7 +12,7 @@ import typer
 from cds.errors import CdsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from cds.authoring.examine import Examined
     from cds.cli.case_pool import Job
@@ -86,11 +86,13 @@ def _files(cases: Path | None) -> tuple[tuple[Path, str], ...]:
 
     if cases is not None and not cases.exists():
         raise _fail(f"{cases}: no such file or folder")
-    where = cases or shipped("fixtures/cases")
-    files = case_files(where) if where.is_dir() else [where]
+    if cases is None:
+        folders = [shipped("fixtures/cases"), shipped("fixtures/facts")]
+        return tuple((file, f"fixtures/{f.name}/{file.name}") for f in folders for file in case_files(f))
+    files = case_files(cases) if cases.is_dir() else [cases]
     if not files:
-        raise _fail(f"{where}: no case file (*.yaml) in this folder")
-    return tuple((file, str(file) if cases else f"fixtures/cases/{file.name}") for file in files)
+        raise _fail(f"{cases}: no case file (*.yaml) in this folder")
+    return tuple((file, str(file)) for file in files)
 
 
 def _run_once(job: Job, *, quiet: bool, output: str, junit: Path | None) -> int:
@@ -100,8 +102,7 @@ def _run_once(job: Job, *, quiet: bool, output: str, junit: Path | None) -> int:
     from cds.cli.show_cases import examined_json, examined_text
 
     try:
-        examined = examine_all(job)
-        shared = _shared_survivors(job, examined)
+        examined, shared = examine_all(job)
     except CdsError as error:
         raise _fail(error) from None
     typer.echo(
@@ -116,16 +117,6 @@ def _run_once(job: Job, *, quiet: bool, output: str, junit: Path | None) -> int:
         except OSError as error:
             raise _fail(f"{junit}: cannot be written: {error.strerror}") from None
     return 1 if shared or any(_has_failed(e) for e in examined) else 0
-
-
-def _shared_survivors(job: Job, examined: Sequence[Examined]) -> list[str] | None:
-    if not job.shared:
-        return None
-    from cds.authoring.mutation.shared import shared_mutants
-    from cds.rules.load import load_shared
-
-    noticed = frozenset[str]().union(*(e.shared for e in examined))
-    return [m.wording for m in shared_mutants(load_shared([])) if m.wording not in noticed]
 
 
 def _has_failed(e: Examined) -> bool:

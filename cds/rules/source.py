@@ -41,7 +41,7 @@ class Source:
     """
 
     def __init__(self, path: str, text: str, *, duplicates: bool = False) -> None:
-        self.path = path
+        self.path, self.text = path, text
         self.lines = _BREAK.split(text)
         self.unread: frozenset[str] = frozenset()
         self._refuse_what_costs_too_much(text)

@@ -17,9 +17,8 @@ from cds.errors import EngineError
 from cds.model import Comparison, FieldRef, Indicator, Operator, Pattern, RuleSpec
 from cds.rules.compilation import Compilation
 from cds.rules.compile import compile_rule
-from cds.rules.load import rule_path
 from cds.rules.model import Level, Parameter, Rule, RuleSet
-from cds.rules.source import Source, read_source
+from cds.rules.source import Source
 from cds.rules.vocabulary import UNITS, vocabulary
 
 Role = Literal["when", "unless", "lower_one_level_if"]
@@ -64,11 +63,19 @@ class Mutant:
 Edit = Callable[[Role, Pattern], Pattern | None]
 
 
-def mutants_of(rule: Rule, shared: Mapping[str, Parameter]) -> list[Mutant]:
-    """Every mutant of a rule, by line; of several with one meaning the first. shared: the parameters rules share."""
+def mutants_of(rule: Rule, shared: Mapping[str, Parameter], source: Source) -> list[Mutant]:
+    """Every mutant of a rule, by line; of several with one meaning the first.
+
+    shared: the parameters that rules share. source: the rule's file.
+    """
     found: list[Mutant] = []
     seen = {_meaning(rule)}
-    for mutant in (*_parameters(rule, shared), *_patterns(rule), *_comparisons(rule, shared), *_levels(rule)):
+    for mutant in (
+        *_parameters(rule, shared, source),
+        *_patterns(rule),
+        *_comparisons(rule, shared),
+        *_levels(rule, source),
+    ):
         assert mutant.rule is not None
         meaning = _meaning(mutant.rule)
         if meaning not in seen:
@@ -92,8 +99,7 @@ def _meaning(rule: Rule) -> tuple[object, ...]:
     )
 
 
-def _parameters(rule: Rule, shared: Mapping[str, Parameter]) -> Iterator[Mutant]:
-    source = read_source(rule_path(rule), shown_as=rule.path)
+def _parameters(rule: Rule, shared: Mapping[str, Parameter], source: Source) -> Iterator[Mutant]:
     for name, parameter in rule.parameters.items():
         line = source.at(("parameters", name), key=True)[0]
         for other in neighbours(rule.id, parameter):
@@ -285,8 +291,7 @@ def _step_of(rule: Rule, shared: Mapping[str, Parameter], text: str, side: Side)
     return 1.0
 
 
-def _levels(rule: Rule) -> Iterator[Mutant]:
-    source = read_source(rule_path(rule), shown_as=rule.path)
+def _levels(rule: Rule, source: Source) -> Iterator[Mutant]:
     for n, level in enumerate(rule.levels):
         other = _NEIGHBOUR[level.indicator]
         line = source.at(("levels", n, "indicator"))[0]

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cds.authoring.mutation.mutants import Mutant, neighbours, recompiled, shown
 from cds.authoring.mutation.steps import SHARED
-from cds.rules.load import rule_path
-from cds.rules.model import Parameter, Rule
-from cds.rules.source import read_source
+from cds.rules.model import Parameter
+from cds.rules.source import Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +29,9 @@ def shared_mutants(shared: Mapping[str, Parameter]) -> list[SharedMutant]:
     ]
 
 
-def for_rule(mutants: Sequence[SharedMutant], rule: Rule, shared: Mapping[str, Parameter]) -> list[Mutant]:
-    """What each shared mutant makes of one rule; a rule that does not name the parameter stays as it is."""
-    source = read_source(rule_path(rule), shown_as=rule.path)
-    text = rule_path(rule).read_text(encoding="utf-8")
-    found = []
-    for mutant in mutants:
-        name = mutant.parameter.name
-        changed = {**shared, name: mutant.parameter}
-        named = re.search(rf"\b{name}\b", text) is not None
-        again = recompiled(source, changed, {}) if named else None
-        found.append(Mutant(mutant.wording, 0, "", again, changed, name))
-    return found
+def for_rule(mutant: SharedMutant, source: Source, shared: Mapping[str, Parameter]) -> Mutant:
+    """What a shared mutant makes of one rule; one that does not name the parameter stays as it is."""
+    name = mutant.parameter.name
+    changed = {**shared, name: mutant.parameter}
+    again = recompiled(source, changed, {}) if re.search(rf"\b{name}\b", source.text) is not None else None
+    return Mutant(mutant.wording, 0, "", again, changed, name)
