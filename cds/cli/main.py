@@ -15,6 +15,9 @@ import typer
 
 from cds.cli.drugs import app as drugs_app
 from cds.cli.jwt_check import jwt_check
+from cds.cli.lint import lint
+from cds.cli.review_due import review_due
+from cds.cli.schema import schema
 from cds.cli.settings import app as settings_app
 from cds.errors import CdsError, HookRequestError
 
@@ -27,6 +30,9 @@ app = typer.Typer(
 app.add_typer(drugs_app, name="drugs")
 app.add_typer(settings_app, name="settings")
 app.command(name="jwt-check")(jwt_check)
+app.command(name="lint")(lint)
+app.command(name="schema")(schema)
+app.command(name="review-due")(review_due)
 Format = Literal["text", "json"]
 FormatOption = Annotated[Format, typer.Option("--format", help="text or json")]
 SettingsOption = Annotated[Path | None, typer.Option("--settings", help="the site's settings file (site.yaml)")]
@@ -154,37 +160,6 @@ def run_cases(
     if not outcomes:
         raise _fail("no case was run")
     raise typer.Exit(1 if any(not o.passed and not o.case.known_gap for o in outcomes) else 0)
-
-
-@app.command()
-def lint(
-    rules: Annotated[
-        list[Path] | None, typer.Argument(help="rule folders or files; default: the shipped rules")
-    ] = None,
-    output: FormatOption = "text",
-) -> None:
-    """Report every problem of the rule files as file:line:column."""
-    from cds.rules.lint import lint_paths
-    from cds.rules.load import rule_files
-
-    for path in rules or []:
-        if not path.exists():
-            raise _fail(f"{path}: no such file or folder")
-        if path.is_dir() and not rule_files([path]):
-            raise _fail(f"{path}: no rule file (*.yaml) in this folder")
-    problems = lint_paths(rules or [])
-    if output == "json":
-        rows = [
-            {"path": p.path, "line": p.line, "column": p.column, "code": p.code, "message": p.message, "hint": p.hint}
-            for p in problems
-        ]
-        typer.echo(orjson.dumps(rows, option=orjson.OPT_INDENT_2).decode())
-    else:
-        for problem in problems:
-            typer.echo(str(problem))
-        if not problems:
-            typer.echo("no problems")
-    raise typer.Exit(1 if problems else 0)
 
 
 @app.command()

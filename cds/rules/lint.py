@@ -15,7 +15,7 @@ from cds.rules.compile import compile_rule
 from cds.rules.load import load_shared, rule_files, set_of
 from cds.rules.model import Level, Parameter, Rule
 from cds.rules.shape_problems import follow
-from cds.rules.source import read_leniently
+from cds.rules.source import Source, read_leniently
 from cds.rules.summaries import check_summaries
 from cds.rules.tables_lint import lint_parameters, lint_vocabulary
 from cds.rules.vocabulary import column, nearest, vocabulary
@@ -86,14 +86,30 @@ def same_names(linted: Sequence[Linted]) -> list[RuleError]:
     return found
 
 
+def lint_text(text: str, name: str) -> list[RuleError]:
+    """Problems of one rule file, or table of the language, by its text and file name."""
+    source, problems = Source.lenient(name, text)
+    return list(_lint_source(source, problems, name, load_shared([]), None).problems)
+
+
 def _lint_file(path: Path, shared: Mapping[str, Parameter], today: dt.date | None) -> Linted:
     shown = shown_as(path)
     source, problems = read_leniently(path, shown_as=shown)
+    return _lint_source(source, problems, shown, shared, today)
+
+
+def _lint_source(
+    source: Source | None,
+    problems: Sequence[RuleError],
+    shown: str,
+    shared: Mapping[str, Parameter],
+    today: dt.date | None,
+) -> Linted:
     if source is None:
         return Linted(None, None, tuple(problems), shown)
-    if path.name.startswith("_"):
+    if (name := Path(shown).name).startswith("_"):
         tables = {"_vocabulary": lint_vocabulary, "_parameters": lint_parameters}
-        lint_table = next((f for name, f in tables.items() if path.name.startswith(name)), None)
+        lint_table = next((f for start, f in tables.items() if name.startswith(start)), None)
         return Linted(None, None, (*problems, *(lint_table(source) if lint_table else ())), shown)
     c = Compilation(source, vocabulary(), shared)
     rule = compile_rule(c)

@@ -118,7 +118,7 @@ def _without_misspelt(
     """The names without those that are nearly a word of the language and name no fact kind."""
     kept = []
     for name in names:
-        if body[name] not in c.vocabulary.kinds and close(name, RESERVED) is not None:
+        if str(body[name]) not in c.vocabulary.kinds and close(name, RESERVED) is not None:
             c.problem((*here, name), "R001", f'unknown key "{name}"', nearest(name, RESERVED), key=True)
         else:
             kept.append(name)
