@@ -88,11 +88,11 @@ def _cases_of(paths: Sequence[Path]) -> Path | None:
 
 
 def _known(linted: Sequence[Linted], *, shipped_too: bool) -> dict[str, Rule | None]:
-    """Rules that cases may name; None for one whose file cannot be read."""
+    """Rules that cases may name; None for one whose file is not whole, so that nothing is said twice."""
     known: dict[str, Rule | None] = {}
     if shipped_too:
         known.update({rule.id: rule for rule in load_rules()[0].rules})
-    known.update({one.rule_id: one.rule for one in linted if one.rule_id})
+    known.update({one.rule_id: one.rule if one.whole else None for one in linted if one.rule_id})
     return known
 
 
@@ -100,7 +100,7 @@ def _without_meaning(linted: Sequence[Linted]) -> list[RuleError]:
     """R127: what compiles and yet no engine can decide (a field of a group, a number that is not finite)."""
     found = []
     for one in linted:
-        if one.rule is None or one.problems:
+        if one.rule is None or not one.whole:
             continue
         try:
             check_specs(RuleSet((one.rule,), {}, "").specs)

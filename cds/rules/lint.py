@@ -24,12 +24,13 @@ from cds.shipped import shipped
 
 @dataclass(frozen=True, slots=True)
 class Linted:
-    """One rule file, read once. rule: None where nothing could be made of it."""
+    """One rule file, read once. rule: None where nothing could be made of it. whole: it compiles as it stands."""
 
     compilation: Compilation | None
     rule: Rule | None
     problems: tuple[RuleError, ...]
     shown: str
+    whole: bool = False
 
     @property
     def rule_id(self) -> str:
@@ -113,13 +114,14 @@ def _lint_source(
         return Linted(None, None, (*problems, *(lint_table(source) if lint_table else ())), shown)
     c = Compilation(source, vocabulary(), shared)
     rule = compile_rule(c)
+    whole = not problems and not c.problems
     if rule is not None:
         check_bounds(c, rule)
         _check_tables(c)
         _check_hooks(c, rule)
         check_summaries(c, rule)
     _check_dates(c, today)
-    return Linted(c, rule, (*problems, *set_of(c.problems)), shown)
+    return Linted(c, rule, (*problems, *set_of(c.problems)), shown, whole)
 
 
 def _check_dates(c: Compilation, today: dt.date | None) -> None:
@@ -179,12 +181,12 @@ def _check_hooks(c: Compilation, rule: Rule) -> None:
         own = follow(c.source.data, ("levels", n, "hooks"))
         if isinstance(own, list) and own:
             for k, hook in enumerate(own):
-                if hook in lacking:
-                    _say_hook(c, ("levels", n, "hooks", k), hook, level, lacking[hook])
+                if str(hook) in lacking:
+                    _say_hook(c, ("levels", n, "hooks", k), hook, level, lacking[str(hook)])
         elif len(lacking) == len(level.hooks):
             _say_hook(c, ("levels", n), ", ".join(sorted(level.hooks)), level, next(iter(lacking.values())))
     named = c.source.data.get("hooks")
-    for n, hook in enumerate(named if isinstance(named, list) else ()):
+    for n, hook in enumerate(map(str, named) if isinstance(named, list) else ()):
         if hook in rule.hooks and hook not in possible and not any(hook in lv.hooks and lv.spec for lv in rule.levels):
             c.problem(("hooks", n), "R170", f"no level has the hook {hook}", "remove it, or write a level for it")
         elif hook in rule.hooks and hook not in possible:

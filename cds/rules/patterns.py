@@ -39,6 +39,7 @@ def read_patterns(
         if len(names) > 1:
             names = _without_misspelt(c, body, names, here)
         if len(names) != 1:
+            bound.update({name: str(body[name]) if str(body[name]) in c.vocabulary.kinds else "" for name in names})
             c.problem(
                 here,
                 "R102",
