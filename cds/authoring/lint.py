@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cds.authoring.cases import case_files
-from cds.authoring.lint_cases import LintedCases, lint_cases
+from cds.authoring.lint_cases import LintedCases, lint_cases, looks_like_cases
 from cds.engine.checks import check_specs
 from cds.errors import EngineError, RuleError
-from cds.rules.lint import Linted, in_order, lint_rules, same_names, shown_as
+from cds.rules.lint import Linted, files_of, in_order, lint_rules, same_names, shown_as
 from cds.rules.load import load_rules
 from cds.rules.model import Rule, RuleSet
 from cds.rules.source import read_text
@@ -34,10 +34,11 @@ def lint(paths: Sequence[Path], *, today: dt.date, cases: Path | None = None) ->
 
     cases: the folder of the cases; None: that of the shipped rules, else one beside the given folder.
     """
-    given = [p for p in paths if p.is_file() and not p.name.startswith("_") and _is_case_file(p)]
-    linted = lint_rules([p for p in paths if p not in given], today=today) if given != list(paths) or not paths else []
-    folder = cases or _cases_of(paths)
-    files = [*given, *(case_files(folder) if folder else ())]
+    given = [p for p in paths if p.is_file() and not p.name.startswith("_") and is_case_file(p)]
+    of_rules = [p for p in paths if p not in given]
+    linted = lint_rules(of_rules, today=today) if of_rules or not paths else []
+    folder = cases or (_cases_of(of_rules) if of_rules or not paths else None)
+    files = [*given, *_files_in(folder, of_rules)]
     rules = _known(linted, shipped_too=bool(paths))
     checked = [lint_cases(path, rules, shown=shown_as(path)) for path in dict.fromkeys(files)]
     problems = [p for one in linted for p in one.problems] + same_names(linted) + _without_meaning(linted)
@@ -50,34 +51,48 @@ def lint(paths: Sequence[Path], *, today: dt.date, cases: Path | None = None) ->
     return Report(tuple(in_order(problems)), tuple(notes), len(linted), len(checked))
 
 
-def _is_case_file(path: Path) -> bool:
+def every_file(paths: Sequence[Path], cases: Path | None) -> list[Path]:
+    """Every file that `lint` would read."""
+    folder = cases or _cases_of(paths)
+    return list(dict.fromkeys([*files_of(paths), *_files_in(folder, paths)]))
+
+
+def _files_in(folder: Path | None, paths: Sequence[Path]) -> list[Path]:
+    """Case files of the folder; of single rule files only those of the same names."""
+    if folder is None:
+        return []
+    names = {p.name for p in paths} if paths and all(p.is_file() for p in paths) else None
+    return [file for file in case_files(folder) if names is None or file.name in names]
+
+
+def is_case_file(path: Path) -> bool:
     """A case file begins with its rule and has cases; a rule file names its schema."""
     try:
-        lines = read_text(path, str(path)).splitlines()
+        return looks_like_cases(read_text(path, str(path)))
     except RuleError:
         return False
-    keys = {line.partition(":")[0] for line in lines if line[:1].isalpha()}
-    return "cases" in keys and "schema" not in keys
 
 
 def _cases_of(paths: Sequence[Path]) -> Path | None:
     """Where the cases of these rules are: cases/ in the folder, or beside it, or fixtures/cases beside it."""
-    if not paths or any(p.resolve() == shipped("rules").resolve() for p in paths):
+    if not paths:
         return shipped("fixtures/cases")
     for path in paths:
-        if path.is_dir():
-            for folder in (path / "cases", path.parent / "cases", path.parent / "fixtures" / "cases"):
-                if folder.is_dir():
-                    return folder
+        beside = path if path.is_dir() else path.parent
+        if beside.resolve() == shipped("rules").resolve():
+            return shipped("fixtures/cases")
+        for folder in (beside / "cases", beside.parent / "cases", beside.parent / "fixtures" / "cases"):
+            if folder.is_dir():
+                return folder
     return None
 
 
 def _known(linted: Sequence[Linted], *, shipped_too: bool) -> dict[str, Rule | None]:
-    """Rules that cases may name; None for one whose file cannot be read."""
+    """Rules that cases may name; None for one whose file is not whole, so that nothing is said twice."""
     known: dict[str, Rule | None] = {}
     if shipped_too:
         known.update({rule.id: rule for rule in load_rules()[0].rules})
-    known.update({one.rule_id: one.rule for one in linted if one.rule_id})
+    known.update({one.rule_id: one.rule if one.whole else None for one in linted if one.rule_id})
     return known
 
 
@@ -85,7 +100,7 @@ def _without_meaning(linted: Sequence[Linted]) -> list[RuleError]:
     """R127: what compiles and yet no engine can decide (a field of a group, a number that is not finite)."""
     found = []
     for one in linted:
-        if one.rule is None or one.problems:
+        if one.rule is None or not one.whole:
             continue
         try:
             check_specs(RuleSet((one.rule,), {}, "").specs)

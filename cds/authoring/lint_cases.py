@@ -42,6 +42,18 @@ class LintedCases:
 def lint_cases(path: Path, rules: Mapping[str, Rule | None], *, shown: str) -> LintedCases:
     """Every problem of one case file. rules: by id; None for a rule whose own file cannot be read."""
     source, problems = read_leniently(path, shown_as=shown)
+    return _lint_source(source, problems, rules, shown)
+
+
+def lint_cases_text(text: str, name: str) -> list[RuleError]:
+    """Problems of one case file by its text, without those that only its rule tells."""
+    source, problems = Source.lenient(name, text)
+    return list(_lint_source(source, problems, None, name).problems)
+
+
+def _lint_source(
+    source: Source | None, problems: list[RuleError], rules: Mapping[str, Rule | None] | None, shown: str
+) -> LintedCases:
     if source is None:
         return LintedCases(shown, "", 0, 0, tuple(problems))
     read = read_shape(source, FileShape, _CODES)
@@ -50,15 +62,24 @@ def lint_cases(path: Path, rules: Mapping[str, Rule | None], *, shown: str) -> L
     if shape is None:
         return LintedCases(shown, str(source.data.get("rule", "")), 0, 0, tuple(problems))
     problems += contradictions(source, shape)
-    found = [*_of_rule(source, shape, rules), *_of_patients(source, shape)]
+    found = [*_of_patients(source, shape)]
+    if rules is not None:
+        found += _of_rule(source, shape, rules)
     patients = {name: _patient(source, path, name, lines, found) for name, lines in shape.patients.items()}
+    rule = rules.get(shape.rule) if rules else None
     for n, case in enumerate(shape.cases):
-        found += _of_case(source, shape, case, n, rule=rules.get(shape.rule), patients=patients)
+        found += _of_case(source, shape, case, n, rule=rule, patients=patients)
         found += _of_fhir(source, path, shape, case, n)
     found += _names_twice(source, shape)
     kept = [p for path, p in found if not any(path[: len(done)] == done for done in read.repaired)]
     silent = sum(case.expect == "silent" for case in shape.cases)
     return LintedCases(shown, shape.rule, len(shape.cases), silent, tuple(in_order([*problems, *kept])))
+
+
+def looks_like_cases(text: str) -> bool:
+    """A case file has cases at its left edge; a rule file names its schema there."""
+    keys = {line.partition(":")[0] for line in text.splitlines() if line[:1].isalpha()}
+    return "cases" in keys and "schema" not in keys
 
 
 _Found = Iterator[tuple[Path_, RuleError]]

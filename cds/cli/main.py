@@ -18,6 +18,9 @@ from cds.cli.cases import run_cases
 from cds.cli.drugs import app as drugs_app
 from cds.cli.explain import explain
 from cds.cli.jwt_check import jwt_check
+from cds.cli.lint import lint
+from cds.cli.review_due import review_due
+from cds.cli.schema import schema
 from cds.cli.settings import app as settings_app
 from cds.cli.timeline import timeline
 from cds.errors import CdsError, HookRequestError
@@ -35,6 +38,9 @@ app.command()(explain)
 app.command()(timeline)
 app.command(name="test")(run_cases)
 app.command()(audit)
+app.command(name="lint")(lint)
+app.command(name="schema")(schema)
+app.command(name="review-due")(review_due)
 Format = Literal["text", "json"]
 FormatOption = Annotated[Format, typer.Option("--format", help="text or json")]
 SettingsOption = Annotated[Path | None, typer.Option("--settings", help="the site's settings file (site.yaml)")]
@@ -127,37 +133,6 @@ def check(
     if len(problems) > _MOST_PROBLEMS:
         typer.echo(f"psychmed: and {len(problems) - _MOST_PROBLEMS} more problems", err=True)
     raise typer.Exit(2 if problems else 1 if found else 0)
-
-
-@app.command()
-def lint(
-    rules: Annotated[
-        list[Path] | None, typer.Argument(help="rule folders or files; default: the shipped rules")
-    ] = None,
-    output: FormatOption = "text",
-) -> None:
-    """Report every problem of the rule files as file:line:column."""
-    from cds.rules.lint import lint_paths
-    from cds.rules.load import rule_files
-
-    for path in rules or []:
-        if not path.exists():
-            raise _fail(f"{path}: no such file or folder")
-        if path.is_dir() and not rule_files([path]):
-            raise _fail(f"{path}: no rule file (*.yaml) in this folder")
-    problems = lint_paths(rules or [])
-    if output == "json":
-        rows = [
-            {"path": p.path, "line": p.line, "column": p.column, "code": p.code, "message": p.message, "hint": p.hint}
-            for p in problems
-        ]
-        typer.echo(orjson.dumps(rows, option=orjson.OPT_INDENT_2).decode())
-    else:
-        for problem in problems:
-            typer.echo(str(problem))
-        if not problems:
-            typer.echo("no problems")
-    raise typer.Exit(1 if problems else 0)
 
 
 @app.command()

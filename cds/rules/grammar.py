@@ -94,7 +94,7 @@ def quantity(text: str) -> tuple[float, str]:
             "write 28 d, 30 d or 31 d, as the guideline says",
             text,
         )
-    raise GrammarError("R131", f'unknown unit "{unit}"', _unit_hint(match["number"], unit), text)
+    raise GrammarError("R131", f'unknown unit "{unit}"', _unit_hint(match["number"], unit), unit)
 
 
 def _unit_hint(number: str, unit: str) -> str:

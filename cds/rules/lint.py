@@ -15,7 +15,7 @@ from cds.rules.compile import compile_rule
 from cds.rules.load import load_shared, rule_files, set_of
 from cds.rules.model import Level, Parameter, Rule
 from cds.rules.shape_problems import follow
-from cds.rules.source import read_leniently
+from cds.rules.source import Source, read_leniently
 from cds.rules.summaries import check_summaries
 from cds.rules.tables_lint import lint_parameters, lint_vocabulary
 from cds.rules.vocabulary import column, nearest, vocabulary
@@ -24,12 +24,13 @@ from cds.shipped import shipped
 
 @dataclass(frozen=True, slots=True)
 class Linted:
-    """One rule file, read once. rule: None where nothing could be made of it."""
+    """One rule file, read once. rule: None where nothing could be made of it. whole: it compiles as it stands."""
 
     compilation: Compilation | None
     rule: Rule | None
     problems: tuple[RuleError, ...]
     shown: str
+    whole: bool = False
 
     @property
     def rule_id(self) -> str:
@@ -86,24 +87,41 @@ def same_names(linted: Sequence[Linted]) -> list[RuleError]:
     return found
 
 
+def lint_text(text: str, name: str) -> list[RuleError]:
+    """Problems of one rule file, or table of the language, by its text and file name."""
+    source, problems = Source.lenient(name, text)
+    return list(_lint_source(source, problems, name, load_shared([]), None).problems)
+
+
 def _lint_file(path: Path, shared: Mapping[str, Parameter], today: dt.date | None) -> Linted:
     shown = shown_as(path)
     source, problems = read_leniently(path, shown_as=shown)
+    return _lint_source(source, problems, shown, shared, today)
+
+
+def _lint_source(
+    source: Source | None,
+    problems: Sequence[RuleError],
+    shown: str,
+    shared: Mapping[str, Parameter],
+    today: dt.date | None,
+) -> Linted:
     if source is None:
         return Linted(None, None, tuple(problems), shown)
-    if path.name.startswith("_"):
+    if (name := Path(shown).name).startswith("_"):
         tables = {"_vocabulary": lint_vocabulary, "_parameters": lint_parameters}
-        lint_table = next((f for name, f in tables.items() if path.name.startswith(name)), None)
+        lint_table = next((f for start, f in tables.items() if name.startswith(start)), None)
         return Linted(None, None, (*problems, *(lint_table(source) if lint_table else ())), shown)
     c = Compilation(source, vocabulary(), shared)
     rule = compile_rule(c)
+    whole = not problems and not c.problems
     if rule is not None:
         check_bounds(c, rule)
         _check_tables(c)
         _check_hooks(c, rule)
         check_summaries(c, rule)
     _check_dates(c, today)
-    return Linted(c, rule, (*problems, *set_of(c.problems)), shown)
+    return Linted(c, rule, (*problems, *set_of(c.problems)), shown, whole)
 
 
 def _check_dates(c: Compilation, today: dt.date | None) -> None:
@@ -163,12 +181,12 @@ def _check_hooks(c: Compilation, rule: Rule) -> None:
         own = follow(c.source.data, ("levels", n, "hooks"))
         if isinstance(own, list) and own:
             for k, hook in enumerate(own):
-                if hook in lacking:
-                    _say_hook(c, ("levels", n, "hooks", k), hook, level, lacking[hook])
+                if str(hook) in lacking:
+                    _say_hook(c, ("levels", n, "hooks", k), hook, level, lacking[str(hook)])
         elif len(lacking) == len(level.hooks):
             _say_hook(c, ("levels", n), ", ".join(sorted(level.hooks)), level, next(iter(lacking.values())))
     named = c.source.data.get("hooks")
-    for n, hook in enumerate(named if isinstance(named, list) else ()):
+    for n, hook in enumerate(map(str, named) if isinstance(named, list) else ()):
         if hook in rule.hooks and hook not in possible and not any(hook in lv.hooks and lv.spec for lv in rule.levels):
             c.problem(("hooks", n), "R170", f"no level has the hook {hook}", "remove it, or write a level for it")
         elif hook in rule.hooks and hook not in possible:

@@ -39,6 +39,7 @@ def read_patterns(
         if len(names) > 1:
             names = _without_misspelt(c, body, names, here)
         if len(names) != 1:
+            bound.update({name: str(body[name]) if str(body[name]) in c.vocabulary.kinds else "" for name in names})
             c.problem(
                 here,
                 "R102",
@@ -118,7 +119,7 @@ def _without_misspelt(
     """The names without those that are nearly a word of the language and name no fact kind."""
     kept = []
     for name in names:
-        if body[name] not in c.vocabulary.kinds and close(name, RESERVED) is not None:
+        if str(body[name]) not in c.vocabulary.kinds and close(name, RESERVED) is not None:
             c.problem((*here, name), "R001", f'unknown key "{name}"', nearest(name, RESERVED), key=True)
         else:
             kept.append(name)

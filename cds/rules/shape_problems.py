@@ -135,8 +135,7 @@ def _problem(source: Source, model: type[BaseModel], path: Path_, e: ErrorDetail
         if "hook" in label:
             return source.error(path, codes.hook, f'unknown hook "{given}"', nearest(str(given), allowed))
         text = f'{label} "{given}" is not one of {", ".join(allowed)}'
-        meant = close(str(given), allowed)
-        return source.error(path, codes.word, text, f'did you mean "{meant}"?' if meant else "")
+        return source.error(path, codes.word, text, nearest(str(given), allowed, or_list=False))
     if name in _FORMS and kind in {"string_pattern_mismatch", "string_type"}:
         form, hint = _FORMS[name]
         given = e.get("input") if isinstance(e.get("input"), str) else source.written(path)

@@ -6,6 +6,7 @@ import datetime as dt
 import re
 import warnings
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ _LONGEST_FILE = 1_000_000
 _DEEPEST = 60
 _MOST_VALUES = 100_000  # counted once for each alias: a few lines of aliases can mean billions
 _MOST_BLOCKS = 40
+_OPENED = ("while parsing a flow", "while scanning a quoted")
 _DATE = re.compile(r"(?<![\w-])(\d{4})-(\d\d?)-(\d\d?)(?![\w-])")
 _DIGITS = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?")
 _TOKEN = re.compile(r"[^\s,\]}#]+")
@@ -32,6 +34,14 @@ _SAID = (
     ("cannot start any token", "\t", "a tab stands where spaces belong", "use spaces, or run psychmed lint --fix"),
     ("expected a single document", "", "the file holds more than one document (a line ---)", "one file holds one rule"),
 )
+
+
+@dataclass(slots=True)
+class Unreadable(RuleError):
+    """No YAML. begun: the line where what could not be read begins, last: the line where reading stopped."""
+
+    begun: int = 0
+    last: int = 0
 
 
 class Source:
@@ -90,8 +100,9 @@ class Source:
                     problems += _duplicates(path, "".join(lines))
                     source = cls(path, "".join(lines), duplicates=True)
                 else:
-                    problems.append(error)
-                    if not (passed := _pass_over(lines, error.line, unread)):
+                    begun, last = (error.begun, error.last) if isinstance(error, Unreadable) else (error.line,) * 2
+                    problems.append(RuleError(path, error.line, error.column, error.code, error.message, error.hint))
+                    if not (passed := _pass_over(lines, begun, last, unread)):
                         return None, problems
                     lines = passed
                     continue
@@ -117,9 +128,13 @@ class Source:
         for said, needs, words, better in _SAID:
             if said in f"{error.context} {error.problem}" and needs in self.lines[min(line, len(self.lines)) - 1]:
                 problem, hint = words, better
-        if error.context_mark is not None and error.context_mark.line + 1 < line and code == "R000":
-            problem += f", in what begins in line {error.context_mark.line + 1}"
-        return RuleError(self.path, line, column, code, problem, hint)
+        begun, last = line, line
+        if error.context_mark is not None and (error.context or "").startswith(_OPENED):
+            begun = error.context_mark.line + 1
+            if begun < last:
+                column, line = error.context_mark.column + 1, begun
+                problem = f"what is opened here is not closed by line {last}"
+        return Unreadable(self.path, line, column, code, problem, hint, begun, last)
 
     def at(self, path: Path_, *, key: bool = False) -> tuple[int, int]:
         """(line, column), both from 1, of the value at `path`, or of its key; else of the nearest parent."""
@@ -241,11 +256,11 @@ def _duplicates(path: str, text: str) -> list[RuleError]:
     return found
 
 
-def _pass_over(lines: Sequence[str], at: int, unread: set[str]) -> list[str]:
-    """The lines with the top-level keys around line `at` emptied; [] when there is nothing to pass over."""
+def _pass_over(lines: Sequence[str], begins: int, stopped: int, unread: set[str]) -> list[str]:
+    """The lines with the top-level key around line `begins` emptied; [] when there is nothing to pass over."""
     starts = [n for n, line in enumerate(lines) if re.match(r"[A-Za-z_\"']", line)]
-    begun = [n for n in starts if n < at]
-    if not begun or not lines[begun[-1]].strip():
+    begun = [n for n in starts if n < begins] or [n for n in starts if n < stopped]
+    if not begun:
         return []
     start = begun[-1]
     end = next((n for n in starts if n > start), len(lines))

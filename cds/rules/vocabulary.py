@@ -96,8 +96,29 @@ def close(word: str, known: Iterable[str]) -> str | None:
     return found[0] if found else None
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
+class Hint(str):
+    """What to write. only: the one word that can be meant, a slip of the pen away; "" where more than one could be."""
+
+    only: str = ""
+
+
+def nearest(word: str, known: Iterable[str], *, or_list: bool = True) -> str:
     """Hint with the nearest right word, or with the whole short list; "" when there is none."""
     options = sorted(known)
     meant = close(word, options)
-    return f'did you mean "{meant}"?' if meant else f"one of {', '.join(options)}" if options else ""
+    if meant is None:
+        return f"one of {', '.join(options)}" if options and or_list else ""
+    hint = Hint(f'did you mean "{meant}"?')
+    slips = [option for option in options if _slip_apart(word, option)]
+    # Two right words that are a slip apart are never chosen between.
+    hint.only = meant if slips == [meant] and not any(_slip_apart(meant, o) for o in options) else ""
+    return hint
+
+
+def _slip_apart(word: str, option: str) -> bool:
+    """One letter more, less or other, or two neighbours exchanged."""
+    if abs(len(word) - len(option)) > 1 or min(len(word), len(option)) < 3 or word == option:
+        return False
+    start = next((n for n, (a, b) in enumerate(zip(word, option, strict=False)) if a != b), min(len(word), len(option)))
+    a, b = word[start:], option[start:]
+    return a[1:] == b[1:] or a == b[1:] or a[1:] == b or (a[:2] == b[1::-1] and a[2:] == b[2:] and len(a) > 1)
