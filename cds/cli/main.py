@@ -29,8 +29,8 @@ app = typer.Typer(
 app.add_typer(drugs_app, name="drugs")
 app.add_typer(settings_app, name="settings")
 app.command(name="jwt-check")(jwt_check)
-app.command()(explain)
-app.command()(timeline)
+app.command(name="explain")(explain)
+app.command(name="timeline")(timeline)
 Format = Literal["text", "json"]
 FormatOption = Annotated[Format, typer.Option("--format", help="text or json")]
 SettingsOption = Annotated[Path | None, typer.Option("--settings", help="the site's settings file (site.yaml)")]
