@@ -18,7 +18,7 @@ from cds.engine.assignments import Assignment, by_kind_of, failing_of, silencers
 from cds.engine.compare import Truth
 from cds.engine.direct import DirectEngine
 from cds.engine.explain import near_miss, unknowns
-from cds.engine.near_miss import nearest
+from cds.engine.near_miss import closeness, nearest
 from cds.evaluate import Evaluator, HookCall
 from cds.findings import Evaluation, Finding
 from cds.model import Comparison, Fact, FieldRef, Hook, Match, Pattern, RuleSpec
@@ -32,7 +32,11 @@ _MOST_CONDITIONS = 3
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """One comparison with what it met. holds: None for not known. short: how far from holding, "" where it holds."""
+    """One comparison with what it met.
+
+    holds: None for not known. short: how far from holding, "" where it holds. joins: it only says that the fact belongs
+    to another one (the same order, the same drug).
+    """
 
     words: str
     actual: str
@@ -40,6 +44,7 @@ class Compared:
     short: str
     line: int
     parameter: Parameter | None
+    joins: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +71,7 @@ class LevelExplained:
     line: int
     bound: tuple[Bound, ...] = ()
     silenced_by: tuple[Bound, ...] = ()
-    closeness: tuple[int, float] = (0, 0.0)
+    closeness: tuple[int, int, float] = (0, 0, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,14 +193,15 @@ class _Looking:
         words = condition_words(c, pattern.kind, wanted, parameter, self.today, were="is")
         short = "" if holds else deviation(c, pattern.kind, actual, wanted)
         shown = value_words(actual, type_of(pattern.kind, c.field), self.today)
-        return Compared(words, shown, holds, short, c.line, parameter)
+        joins = c.operator == "is" and isinstance(c.value, FieldRef)
+        return Compared(words, shown, holds, short, c.line, parameter, joins)
 
     def _missed(self, level: Level, spec: RuleSpec) -> LevelExplained:
         """Why a level did not match: every condition that failed on the way that came nearest, in one sentence."""
         miss = near_miss(spec, self.facts)
         assert miss is not None
         assignment = nearest(spec, self.facts)
-        bound, conditions, distance = self._conditions(spec, assignment)
+        bound, conditions = self._conditions(spec, assignment)
         hushed = [] if conditions else self._silencers(spec, assignment)
         unknown = bool(unknowns(spec, self.facts))
         if hushed:
@@ -206,16 +212,13 @@ class _Looking:
             more = f", and {len(conditions) - len(told)} more conditions" if len(conditions) > len(told) else ""
             sentence = f"would have fired at level {level.name} if {', and if '.join(told)}{more}"
         outcome: Outcome = "silenced" if hushed else "unknown" if unknown else "near"
-        closeness = (miss.bound, -len(conditions) - min(distance, 0.99))
-        return LevelExplained(
-            level.name, level.indicator, outcome, sentence, miss.line, bound, tuple(hushed), closeness
-        )
+        near = closeness(spec, self.facts)
+        return LevelExplained(level.name, level.indicator, outcome, sentence, miss.line, bound, tuple(hushed), near)
 
-    def _conditions(self, spec: RuleSpec, assignment: Assignment) -> tuple[tuple[Bound, ...], list[str], float]:
-        """(what the patterns came nearest with, the conditions that failed, how far off the numbers are: 0 to 1)."""
+    def _conditions(self, spec: RuleSpec, assignment: Assignment) -> tuple[tuple[Bound, ...], list[str]]:
+        """(what the patterns came nearest with, the conditions that failed)."""
         bound: list[Bound] = []
         conditions: list[str] = []
-        distance = 0.0
         for pattern in spec.patterns:
             if pattern.at_least is not None:
                 conditions += self._too_few(pattern, assignment)
@@ -231,13 +234,14 @@ class _Looking:
                 if isinstance(comparison.value, FieldRef) and comparison.value.binding not in known:
                     continue  # it hangs on a fact that is missing, which is said
                 conditions.append(self._condition(comparison, pattern, fact, known))
-                distance += _distance(fact.fields.get(comparison.field), wanted_by(comparison, known)) / 10
-        return tuple(bound), conditions, distance
+        return tuple(bound), conditions
 
     def _condition(self, c: Comparison, pattern: Pattern, fact: Fact, known: Assignment) -> str:
         wanted = wanted_by(c, known)
         parameter = self.parameters.get(c.parameter)
-        words = condition_words(c, pattern.kind, wanted, parameter, self.today, were="were")
+        words = condition_words(
+            c, pattern.kind, wanted, parameter, self.today, were="were", of=f" of the {pattern.kind.replace('_', ' ')}"
+        )
         actual = fact.fields.get(c.field)
         shown = value_words(actual, type_of(pattern.kind, c.field), self.today)
         short = deviation(c, pattern.kind, actual, wanted)
@@ -260,10 +264,12 @@ class _Looking:
         return found
 
     def _silencer_words(self, bound: Bound) -> str:
-        said = ", ".join(c.words + (f" (was {c.actual})" if c.actual not in c.words else "") for c in bound.comparisons)
+        # That it is about the same order or drug goes without saying.
+        telling = [c for c in bound.comparisons if not c.joins] or list(bound.comparisons)
+        said = ", ".join(c.words + (f" (was {c.actual})" if c.actual not in c.words else "") for c in telling)
         dated = [r for r in bound.records if r.day is not None]
         record = f"; {dated[-1].ref} of {date_words(dated[-1].day or 0, self.today)}" if dated else ""
-        return f"{bound.binding}, a fact {kind_words(bound.kind)}: {said}{record}"
+        return f"{bound.binding} ({bound.kind.replace('_', ' ')}: {said}{record})"
 
 
 def _absent(pattern: Pattern) -> str:
@@ -275,13 +281,6 @@ def _absent(pattern: Pattern) -> str:
     ]
     said = f" with {', '.join(asked)}" if asked else ""
     return f"there were a fact {kind_words(pattern.kind)}{said}; there is none"
-
-
-def _distance(actual: object, wanted: object) -> float:
-    """How far a number is from its limit, as a share of the limit, at most 1; 1 for what is no number."""
-    if isinstance(actual, float) and isinstance(wanted, float):
-        return min(1.0, abs(actual - wanted) / max(abs(wanted), 1.0))
-    return 1.0
 
 
 def _shown(finding: Finding, evaluation: Evaluation, rule: Rule, looking: _Looking) -> Shown:

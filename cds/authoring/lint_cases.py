@@ -42,17 +42,22 @@ class LintedCases:
 def lint_cases(path: Path, rules: Mapping[str, Rule | None], *, shown: str) -> LintedCases:
     """Every problem of one case file. rules: by id; None for a rule whose own file cannot be read."""
     source, problems = read_leniently(path, shown_as=shown)
-    return _lint_source(source, problems, rules, shown)
+    return _lint_source(source, problems, rules, shown, path=path)
 
 
 def lint_cases_text(text: str, name: str) -> list[RuleError]:
     """Problems of one case file by its text, without those that only its rule tells."""
     source, problems = Source.lenient(name, text)
-    return list(_lint_source(source, problems, None, name).problems)
+    return list(_lint_source(source, problems, None, name, path=Path(name)).problems)
 
 
 def _lint_source(
-    source: Source | None, problems: list[RuleError], rules: Mapping[str, Rule | None] | None, shown: str
+    source: Source | None,
+    problems: list[RuleError],
+    rules: Mapping[str, Rule | None] | None,
+    shown: str,
+    *,
+    path: Path,
 ) -> LintedCases:
     if source is None:
         return LintedCases(shown, "", 0, 0, tuple(problems))

@@ -95,9 +95,19 @@ def parameter_words(parameter: Parameter) -> str:
 
 
 def condition_words(
-    comparison: Comparison, kind: str, wanted: Scalar | None, parameter: Parameter | None, today: dt.date, *, were: str
+    comparison: Comparison,
+    kind: str,
+    wanted: Scalar | None,
+    parameter: Parameter | None,
+    today: dt.date,
+    *,
+    were: str,
+    of: str = "",
 ) -> str:
-    """A comparison as a condition: "authorised days were more than 28 d (max_days)". were: its verb."""
+    """A comparison as a condition: "authorised days of the order were more than 28 d (max_days)".
+
+    were: its verb. of: whose field it is, "" where that is said already.
+    """
     type_ = type_of(kind, comparison.field)
     name = comparison.field.replace("_", " ")
     operator = comparison.operator
@@ -106,7 +116,7 @@ def condition_words(
     else:
         verb = f"{were} {_DATE_WORDS[operator] if type_ == 'date' else operator}"
     value = value_words(wanted, type_, today)
-    return f"{name} {verb} {value}{_origin(comparison, parameter, type_)}"
+    return f"{name}{of} {verb} {value}{_origin(comparison, parameter, type_)}"
 
 
 def _origin(comparison: Comparison, parameter: Parameter | None, type_: str) -> str:

@@ -51,6 +51,16 @@ def nearest(spec: RuleSpec, facts: Sequence[Fact]) -> Assignment:
     return _Nearest(spec, facts).assignment
 
 
+def closeness(spec: RuleSpec, facts: Sequence[Fact]) -> tuple[int, int, float]:
+    """How near a rule came, to be compared with others on the same facts: the larger, the nearer.
+
+    Patterns that do not hold, then comparisons that fail, then how far the numbers of those are from their limits, as
+    shares of the limit; each counted downwards. What silences takes no part.
+    """
+    found = _Nearest(spec, facts)
+    return -int(found.cost[0]), -found.cost[1], -found.distance()
+
+
 class _Nearest:
     """Looks for the best assignment, leaving a branch as soon as it is worse than the best so far."""
 
@@ -66,6 +76,24 @@ class _Nearest:
     @property
     def assignment(self) -> Assignment:
         return self._best
+
+    @property
+    def cost(self) -> tuple[float, int]:
+        return self._cost
+
+    def distance(self) -> float:
+        """Sum over the failing comparisons of the best assignment; one that is not of numbers counts 1."""
+        total = 0.0
+        for pattern in self._singles:
+            fact = self._best.get(pattern.binding)
+            for comparison in failing_of(pattern, fact, self._best) if fact is not None else ():
+                actual = fact.fields.get(comparison.field) if fact is not None else None
+                wanted = wanted_by(comparison, self._best)
+                if isinstance(actual, float) and isinstance(wanted, float):
+                    total += min(1.0, abs(actual - wanted) / max(abs(wanted), 1.0))
+                else:
+                    total += 1.0
+        return total
 
     def _least_costs(self) -> list[tuple[int, int]]:
         """What the patterns from each on cost at least, by the comparisons that need no other pattern."""

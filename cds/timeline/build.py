@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from cds.chart.model import Chart
 from cds.engine.assignments import Assignment
 from cds.engine.direct import DirectEngine
-from cds.engine.near_miss import near_miss, nearest
+from cds.engine.near_miss import closeness, nearest
 from cds.facts.context import Context
 from cds.findings import Finding
 from cds.model import Fact, Hook, Match, RuleSpec
@@ -94,11 +94,9 @@ def _asked(rule: Rule, hook: Hook, facts: Sequence[Fact], finding: Finding | Non
             subject = finding.subject if finding is not None else ()
             match = next((m for m in matches if _subject(m) == subject), matches[0])
             return _Asked(rule, level, spec, _bound(spec, match), True)
-    misses = [(miss, level, spec) for level, spec in levels if (miss := near_miss(spec, facts)) is not None]
-    if not misses:
+    if not levels:
         return None
-    # The level that got furthest; of equals, the more severe.
-    _, level, spec = max(misses, key=lambda found: found[0].bound)
+    level, spec = max(levels, key=lambda pair: closeness(pair[1], facts))  # of equals, the more severe
     return _Asked(rule, level, spec, nearest(spec, facts), False)
 
 
