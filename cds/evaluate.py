@@ -64,20 +64,24 @@ class HookCall:
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class Basis:
     """What was worked out of a call before any rule was looked at; rules with the same shared parameters share it."""
 
     chart: Chart
     derived: Derived
 
 
-def rules_of(settings: Settings, *, base: Path | None = None) -> tuple[RuleSet, list[RuleError]]:
-    """The rules that settings ask for, and what is wrong with them. base: a folder in place of the shipped rules."""
-    site = {
+def rules_of(settings: Settings) -> tuple[RuleSet, list[RuleError]]:
+    """The rules that settings ask for, and what is wrong with them."""
+    return load_rules([Path(p) for p in settings.rules_dir], site=deployments(settings))
+
+
+def deployments(settings: Settings) -> dict[str, Deployment]:
+    """What a site sets of its rules, by rule id."""
+    return {
         name: Deployment(status=d.status, parameters=dict(d.parameters), why=d.why)
         for name, d in settings.rules.items()
     }
-    return load_rules([Path(p) for p in settings.rules_dir], site=site, base=base)
 
 
 def resolver_of(settings: Settings) -> Resolver:
@@ -176,26 +180,26 @@ class Evaluator:
             _log.error("%s did not finish (%s), direct answers", self.engine_name, type(error).__name__)
             return compile_engine(self.rules.specs, "direct").evaluate(derived.facts)
 
-    def prepare(self, call: HookCall, *, today: dt.date) -> Prepared:
+    def prepare(self, call: HookCall, *, today: dt.date) -> Basis:
         """Chart and facts of the call."""
         chart = self.chart(call, today=today)
-        return Prepared(chart, self.facts(chart, call.hook))
+        return Basis(chart, self.facts(chart, call.hook))
 
-    def evaluate(self, call: HookCall, *, today: dt.date, prepared: Prepared | None = None) -> Evaluation:
+    def evaluate(self, call: HookCall, *, today: dt.date, basis: Basis | None = None) -> Evaluation:
         """Every finding for this call, with its disposition.
 
-        prepared: what `prepare` gave for this call and day, here or in an evaluator with the same shared parameters.
+        basis: what `prepare` gave for this call and day, here or in an evaluator with the same shared parameters.
         Raises HookRequestError 412 when not one rule could be evaluated because patient and medications were neither
         sent nor read.
         """
-        chart = self.chart(call, today=today) if prepared is None else prepared.chart
+        chart = self.chart(call, today=today) if basis is None else basis.chart
         rules = self.rules if call.families is None else self.rules.of(call.families)
         if call.undecidable is not None:
             verdict = not_decided(rules, call.hook, call.undecidable)
         elif sum(order.role != "chart" for order in chart.orders) > MOST_ORDERS:
             verdict = not_decided(rules, call.hook, f"more than {MOST_ORDERS} orders in one call")
         else:
-            derived = self.facts(chart, call.hook) if prepared is None else prepared.derived
+            derived = self.facts(chart, call.hook) if basis is None else basis.derived
             matches = self._matches(derived)
             verdict = decide(rules, matches, derived, chart, call.hook, finder=self._finder)
         if call.unread_drafts:

@@ -13,9 +13,13 @@ from typing import Annotated, Literal
 import orjson
 import typer
 
+from cds.cli.diff import diff
 from cds.cli.drugs import app as drugs_app
+from cds.cli.forecast import forecast
 from cds.cli.jwt_check import jwt_check
+from cds.cli.new_rule import new_rule
 from cds.cli.settings import app as settings_app
+from cds.cli.vocabulary import vocabulary
 from cds.errors import CdsError, HookRequestError
 
 app = typer.Typer(
@@ -27,6 +31,10 @@ app = typer.Typer(
 app.add_typer(drugs_app, name="drugs")
 app.add_typer(settings_app, name="settings")
 app.command(name="jwt-check")(jwt_check)
+app.command(name="diff")(diff)
+app.command(name="forecast")(forecast)
+app.command(name="new-rule")(new_rule)
+app.command(name="vocabulary")(vocabulary)
 Format = Literal["text", "json"]
 FormatOption = Annotated[Format, typer.Option("--format", help="text or json")]
 SettingsOption = Annotated[Path | None, typer.Option("--settings", help="the site's settings file (site.yaml)")]
