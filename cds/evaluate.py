@@ -76,6 +76,12 @@ def rules_of(settings: Settings) -> tuple[RuleSet, list[RuleError]]:
     return load_rules([Path(p) for p in settings.rules_dir], site=deployments(settings))
 
 
+def with_sign_off(rules: RuleSet) -> RuleSet:
+    """The rules with those silent that no clinician has signed off."""
+    signed = tuple(r if r.signed_off or r.status != "active" else replace(r, status="silent") for r in rules.rules)
+    return replace(rules, rules=signed)
+
+
 def deployments(settings: Settings) -> dict[str, Deployment]:
     """What a site sets of its rules, by rule id."""
     return {
@@ -121,10 +127,7 @@ class Evaluator:
         self.rules, self.problems = (rules, []) if rules is not None else rules_of(settings)
         self._leave_out_what_no_engine_takes()
         if settings.require_sign_off and rules is None:
-            signed = tuple(
-                r if r.signed_off or r.status != "active" else replace(r, status="silent") for r in self.rules.rules
-            )
-            self.rules = replace(self.rules, rules=signed)
+            self.rules = with_sign_off(self.rules)
         self.rules_version = self.rules.version
         self._every_branch = every_branch
         self._memory = memory

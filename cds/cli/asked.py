@@ -31,11 +31,14 @@ def fail(message: object) -> typer.Exit:
 
 
 def read_settings(path: Path | None) -> Settings:
-    """The site's settings; ends the command with what is wrong with them."""
+    """The site's settings; ends the command with what is wrong with them.
+
+    One engine answers: a second one beside it, as in the service, would ask every question of a folder twice.
+    """
     from cds.settings import load_settings
 
     try:
-        return load_settings(path)
+        return load_settings(path, engine="direct")
     except CdsError as error:
         raise fail(error) from None
 

@@ -80,7 +80,7 @@ def forecast(
 def _rules(name: str, settings: Settings, problems: list[str]) -> tuple[RuleSet, Rule | None]:
     """The rules in force with the one that is meant switched on; that one as it stands, None for all."""
     from cds.authoring.forecast import switched_on
-    from cds.evaluate import Evaluator, deployments
+    from cds.evaluate import deployments, with_sign_off
     from cds.rules.load import load_rules, rule_files
 
     folders = [Path(p) for p in settings.rules_dir]
@@ -93,7 +93,8 @@ def _rules(name: str, settings: Settings, problems: list[str]) -> tuple[RuleSet,
     if blamed:
         raise CdsError("\n".join(["the rule does not compile", *map(str, blamed)]))
     problems.extend(str(p) for p in found)
-    rules = Evaluator(settings, rules=rules).rules if not settings.require_sign_off else Evaluator(settings).rules
+    if settings.require_sign_off:
+        rules = with_sign_off(rules)
     if name == _ALL:
         return rules, None
     subject = next((r for r in rules.rules if name in {r.id, r.spec} or (is_file and Path(r.path) == file)), None)
