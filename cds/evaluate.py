@@ -76,12 +76,6 @@ def rules_of(settings: Settings) -> tuple[RuleSet, list[RuleError]]:
     return load_rules([Path(p) for p in settings.rules_dir], site=deployments(settings))
 
 
-def with_sign_off(rules: RuleSet) -> RuleSet:
-    """The rules with those silent that no clinician has signed off."""
-    signed = tuple(r if r.signed_off or r.status != "active" else replace(r, status="silent") for r in rules.rules)
-    return replace(rules, rules=signed)
-
-
 def deployments(settings: Settings) -> dict[str, Deployment]:
     """What a site sets of its rules, by rule id."""
     return {
@@ -115,10 +109,9 @@ class Evaluator:
     ) -> None:
         """Load the rules. A rule that does not compile is left out and listed in `problems`.
 
+        rules: these in place of the settings' own. resolver: shared with another evaluator of the same drug settings.
         memory: where shown cards are remembered; None for a service that is stateless.
         every_branch: silent rules and branches count as active: for tests of the logic, never for a service.
-        rules: these in place of the settings' own, as another evaluator loaded or changed them. resolver: shared with
-        another evaluator of the same drug settings.
         """
         self.settings = settings
         self.tz = settings.zone
@@ -126,8 +119,11 @@ class Evaluator:
         self.problems: list[RuleError]
         self.rules, self.problems = (rules, []) if rules is not None else rules_of(settings)
         self._leave_out_what_no_engine_takes()
-        if settings.require_sign_off and rules is None:
-            self.rules = with_sign_off(self.rules)
+        if settings.require_sign_off:
+            signed = tuple(
+                r if r.signed_off or r.status != "active" else replace(r, status="silent") for r in self.rules.rules
+            )
+            self.rules = replace(self.rules, rules=signed)
         self.rules_version = self.rules.version
         self._every_branch = every_branch
         self._memory = memory

@@ -59,7 +59,8 @@ def forecast(
         asked_as = hook or _hook_of(subject)
         if subject is not None and asked_as not in subject.hooks:
             raise CdsError(f"{subject.id} is not asked at {asked_as} (it has {', '.join(sorted(subject.hooks))})")
-        evaluator = Evaluator(chosen, rules=rules)
+        # Sign-off has been asked for already, of the rules that are not the subject.
+        evaluator = Evaluator(chosen.model_copy(update={"require_sign_off": False}), rules=rules)
         spec = None if subject is None else subject.spec
         for name, one in _replay(charts, evaluator, asked_as, first, last, problems=problems):
             try:
@@ -80,7 +81,7 @@ def forecast(
 def _rules(name: str, settings: Settings, problems: list[str]) -> tuple[RuleSet, Rule | None]:
     """The rules in force with the one that is meant switched on; that one as it stands, None for all."""
     from cds.authoring.forecast import switched_on
-    from cds.evaluate import deployments, with_sign_off
+    from cds.evaluate import Evaluator, deployments
     from cds.rules.load import load_rules, rule_files
 
     folders = [Path(p) for p in settings.rules_dir]
@@ -94,7 +95,7 @@ def _rules(name: str, settings: Settings, problems: list[str]) -> tuple[RuleSet,
         raise CdsError("\n".join(["the rule does not compile", *map(str, blamed)]))
     problems.extend(str(p) for p in found)
     if settings.require_sign_off:
-        rules = with_sign_off(rules)
+        rules = Evaluator(settings, rules=rules).rules
     if name == _ALL:
         return rules, None
     subject = next((r for r in rules.rules if name in {r.id, r.spec} or (is_file and Path(r.path) == file)), None)
