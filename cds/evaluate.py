@@ -65,20 +65,24 @@ class HookCall:
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class Basis:
     """What was worked out of a call before any rule was looked at; rules with the same shared parameters share it."""
 
     chart: Chart
     derived: Derived
 
 
-def rules_of(settings: Settings, *, base: Path | None = None) -> tuple[RuleSet, list[RuleError]]:
-    """The rules that settings ask for, and what is wrong with them. base: a folder in place of the shipped rules."""
-    site = {
+def rules_of(settings: Settings) -> tuple[RuleSet, list[RuleError]]:
+    """The rules that settings ask for, and what is wrong with them."""
+    return load_rules([Path(p) for p in settings.rules_dir], site=deployments(settings))
+
+
+def deployments(settings: Settings) -> dict[str, Deployment]:
+    """What a site sets of its rules, by rule id."""
+    return {
         name: Deployment(status=d.status, parameters=dict(d.parameters), why=d.why)
         for name, d in settings.rules.items()
     }
-    return load_rules([Path(p) for p in settings.rules_dir], site=site, base=base)
 
 
 def resolver_of(settings: Settings) -> Resolver:
@@ -106,11 +110,10 @@ class Evaluator:
     ) -> None:
         """Load the rules. A rule that does not compile is left out and listed in `problems`.
 
+        rules: these in place of the settings' own. resolver: shared with another evaluator of the same drug settings.
         memory: where shown cards are remembered; None for a service that is stateless.
         every_branch: silent rules and branches count as active, and so do drafts: for tests of the logic, never for a
         service.
-        rules: these in place of the settings' own, as another evaluator loaded or changed them. resolver: shared with
-        another evaluator of the same drug settings.
         """
         self.settings = settings
         self.tz = settings.zone
@@ -120,7 +123,7 @@ class Evaluator:
         self._leave_out_what_no_engine_takes()
         if every_branch:
             self.rules = replace(self.rules, rules=tuple(_without_drafts(rule) for rule in self.rules.rules))
-        if settings.require_sign_off and rules is None:
+        if settings.require_sign_off:
             signed = tuple(
                 r if r.signed_off or r.status != "active" else replace(r, status="silent") for r in self.rules.rules
             )
@@ -180,26 +183,26 @@ class Evaluator:
             _log.error("%s did not finish (%s), direct answers", self.engine_name, type(error).__name__)
             return compile_engine(self.rules.specs, "direct").evaluate(derived.facts)
 
-    def prepare(self, call: HookCall, *, today: dt.date) -> Prepared:
+    def prepare(self, call: HookCall, *, today: dt.date) -> Basis:
         """Chart and facts of the call."""
         chart = self.chart(call, today=today)
-        return Prepared(chart, self.facts(chart, call.hook))
+        return Basis(chart, self.facts(chart, call.hook))
 
-    def evaluate(self, call: HookCall, *, today: dt.date, prepared: Prepared | None = None) -> Evaluation:
+    def evaluate(self, call: HookCall, *, today: dt.date, basis: Basis | None = None) -> Evaluation:
         """Every finding for this call, with its disposition.
 
-        prepared: what `prepare` gave for this call and day, here or in an evaluator with the same shared parameters.
+        basis: what `prepare` gave for this call and day, here or in an evaluator with the same shared parameters.
         Raises HookRequestError 412 when not one rule could be evaluated because patient and medications were neither
         sent nor read.
         """
-        chart = self.chart(call, today=today) if prepared is None else prepared.chart
+        chart = self.chart(call, today=today) if basis is None else basis.chart
         rules = self.rules if call.families is None else self.rules.of(call.families)
         if call.undecidable is not None:
             verdict = not_decided(rules, call.hook, call.undecidable)
         elif sum(order.role != "chart" for order in chart.orders) > MOST_ORDERS:
             verdict = not_decided(rules, call.hook, f"more than {MOST_ORDERS} orders in one call")
         else:
-            derived = self.facts(chart, call.hook) if prepared is None else prepared.derived
+            derived = self.facts(chart, call.hook) if basis is None else basis.derived
             matches = self._matches(derived)
             verdict = decide(rules, matches, derived, chart, call.hook, finder=self._finder)
         if call.unread_drafts:

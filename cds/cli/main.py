@@ -15,14 +15,18 @@ import typer
 
 from cds.cli.audit import audit
 from cds.cli.cases import run_cases
+from cds.cli.diff import diff
 from cds.cli.drugs import app as drugs_app
 from cds.cli.explain import explain
+from cds.cli.forecast import forecast
 from cds.cli.jwt_check import jwt_check
 from cds.cli.lint import lint
+from cds.cli.new_rule import new_rule
 from cds.cli.review_due import review_due
 from cds.cli.schema import schema
 from cds.cli.settings import app as settings_app
 from cds.cli.timeline import timeline
+from cds.cli.vocabulary import vocabulary
 from cds.errors import CdsError, HookRequestError
 
 app = typer.Typer(
@@ -41,6 +45,10 @@ app.command()(audit)
 app.command(name="lint")(lint)
 app.command(name="schema")(schema)
 app.command(name="review-due")(review_due)
+app.command(name="diff")(diff)
+app.command(name="forecast")(forecast)
+app.command(name="new-rule")(new_rule)
+app.command(name="vocabulary")(vocabulary)
 Format = Literal["text", "json"]
 FormatOption = Annotated[Format, typer.Option("--format", help="text or json")]
 SettingsOption = Annotated[Path | None, typer.Option("--settings", help="the site's settings file (site.yaml)")]
