@@ -122,6 +122,37 @@ class Workers:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
+class InThisProcess:
+    """For an input that is worked through before a process has started. What ends a process ends the run."""
+
+    count = 1
+
+    def __init__(self, prepare: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+        self._prepare: Callable[..., None] | None = prepare
+        self._arguments = arguments
+
+    def run(self, tasks: Sequence[Task], *, done: Callable[[Task, Any], None], tick: Callable[[], None]) -> list[Lost]:
+        """As `Workers.run`, one task after the other."""
+        if self._prepare is not None:
+            self._prepare(*self._arguments)
+            self._prepare = None
+        lost: list[Lost] = []
+        for task in tasks:
+            try:
+                found = task.run(*task.arguments)
+            except OSError as error:
+                raise AuditError(f"{task.name}: {error.strerror or type(error).__name__}") from error
+            except Exception as error:
+                lost.append(Lost(task, f"internal: {type(error).__name__}"))
+            else:
+                done(task, found)
+            tick()
+        return lost
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
 def _begin(prepare: Callable[..., None], arguments: tuple[Any, ...]) -> None:
     """In the new process: end with the parent, leave Ctrl-C to it, and get ready."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
