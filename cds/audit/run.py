@@ -23,11 +23,12 @@ from cds.audit.plan import Budget, budget_of, parts_of, pieces_of
 from cds.audit.schema import PROBLEMS
 from cds.audit.select import first_patients
 from cds.audit.shuffle import Extracted, piece_name, read_extracted, write_index
-from cds.audit.workers import Lost, Task, Workers
+from cds.audit.workers import InThisProcess, Lost, Task, Workers
 from cds.intake.lines import types_lost
 
 Stage = Literal["extract", "evaluate"]
 _SAMPLE_S: Final = 0.5
+_SMALL: Final = 1 << 20
 
 
 class Progress(Protocol):
@@ -132,7 +133,8 @@ def _plan(job: Job, digest: str, files: list[InputFile], left_out: list[str], st
 def _carry_out(run: _Run, options: Options) -> dict[str, Any]:
     manifest, folder = run.manifest, run.folder
     prepared = (run.job, folder.path, manifest.files, manifest.parts, run.budget.rows)
-    workers = Workers(run.budget.workers, tasks.prepare, prepared)
+    small = sum(f.size for f in manifest.files) < _SMALL and not options.workers
+    workers = InThisProcess(tasks.prepare, prepared) if small else Workers(run.budget.workers, tasks.prepare, prepared)
     for name in manifest.left_out:
         run.progress.note(f"{name}: left out, the folder is read as an export (NDJSON)")
     seconds = {}
@@ -143,7 +145,7 @@ def _carry_out(run: _Run, options: Options) -> dict[str, Any]:
         began = time.monotonic()
         whole = [n for n in range(len(manifest.pieces)) if (folder.pieces / piece_name(n)).exists()]
         extracted = {n: read_extracted(folder.pieces / piece_name(n)) for n in whole}
-        cut = _cut(manifest, extracted, lost_pieces)
+        cut = types_cut(folder, manifest)
         if not (folder.work / "index.sqlite").exists():
             write_index(folder.work / "index.sqlite", folder.pieces, whole)
         seconds["shuffle"] = time.monotonic() - began
@@ -152,10 +154,17 @@ def _carry_out(run: _Run, options: Options) -> dict[str, Any]:
         seconds["evaluate"] = time.monotonic() - began
     finally:
         workers.close()
-    return _summary(run, options, extracted, [*lost_pieces, *lost_parts], seconds)
+    return _summary(
+        run,
+        memory=options.memory,
+        workers=workers.count,
+        extracted=extracted,
+        lost=[*lost_pieces, *lost_parts],
+        seconds=seconds,
+    )
 
 
-def _extract(run: _Run, workers: Workers) -> list[Lost]:
+def _extract(run: _Run, workers: Workers | InThisProcess) -> list[Lost]:
     manifest, folder = run.manifest, run.folder
     sizes = [sum(_size(manifest.files, part) for part in piece) for piece in manifest.pieces]
     left = [n for n in range(len(sizes)) if not (folder.pieces / piece_name(n)).exists()]
@@ -171,17 +180,17 @@ def _size(files: Sequence[InputFile], part: Range) -> int:
     return (files[part.file].size if part.end is None else part.end) - part.start
 
 
-def _cut(manifest: Manifest, extracted: dict[int, Extracted], lost: Sequence[Lost]) -> set[str]:
+def types_cut(folder: RunFolder, manifest: Manifest) -> set[str]:
     """Types of which not all was read: for everybody, their search was not read to its end."""
-    cut = {name for found in extracted.values() for name in found.cut}
-    missing = set(range(len(manifest.pieces))) - extracted.keys()
-    for number in missing | {lost_one.task.arguments[0] for lost_one in lost}:
+    there = [n for n in range(len(manifest.pieces)) if (folder.pieces / piece_name(n)).exists()]
+    cut = {name for n in there for name in read_extracted(folder.pieces / piece_name(n)).cut}
+    for number in set(range(len(manifest.pieces))).difference(there):
         for part in manifest.pieces[number]:
             cut |= types_lost(manifest.files[part.file].name, set())
     return cut
 
 
-def _evaluate(run: _Run, workers: Workers, cut: list[str]) -> list[Lost]:
+def _evaluate(run: _Run, workers: Workers | InThisProcess, cut: list[str]) -> list[Lost]:
     parts = run.manifest.parts
     left = [part for part in range(parts) if run.folder.part_done(part) is None]
     run.progress.stage("evaluate", parts, parts - len(left))
@@ -194,7 +203,13 @@ def _evaluate(run: _Run, workers: Workers, cut: list[str]) -> list[Lost]:
 
 
 def _summary(
-    run: _Run, options: Options, extracted: dict[int, Extracted], lost: Sequence[Lost], seconds: dict[str, float]
+    run: _Run,
+    *,
+    memory: int,
+    workers: int,
+    extracted: dict[int, Extracted],
+    lost: Sequence[Lost],
+    seconds: dict[str, float],
 ) -> dict[str, Any]:
     """The part of run.json that the run itself knows; the problems of the input are written beside it."""
     manifest, folder = run.manifest, run.folder
@@ -220,8 +235,8 @@ def _summary(
         "parts": manifest.parts,
         "failed_parts": [{"part": one.task.name, "why": one.why} for one in lost],
         "units": {k: v for found in extracted.values() for k, v in sorted(found.names.items())},
-        "memory": options.memory,
-        "workers": run.budget.workers,
+        "memory": memory,
+        "workers": workers,
         "peak_memory": run.peak,
         "seconds": {name: round(value, 3) for name, value in seconds.items()},
         "shuffle_bytes": sum(s.length for found in extracted.values() for s in found.segments),
