@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 import orjson
 import typer
 
+from cds.cli.audit import audit
 from cds.cli.drugs import app as drugs_app
 from cds.cli.jwt_check import jwt_check
 from cds.cli.settings import app as settings_app
@@ -27,6 +28,7 @@ app = typer.Typer(
 app.add_typer(drugs_app, name="drugs")
 app.add_typer(settings_app, name="settings")
 app.command(name="jwt-check")(jwt_check)
+app.command()(audit)
 Format = Literal["text", "json"]
 FormatOption = Annotated[Format, typer.Option("--format", help="text or json")]
 SettingsOption = Annotated[Path | None, typer.Option("--settings", help="the site's settings file (site.yaml)")]
