@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from typing import Literal, Protocol
 
 Scalar = str | bool | float
@@ -47,12 +48,14 @@ class Comparison:
 
     A missing field, on either side, makes the comparison unknown: it never holds, `is not` included.
     Order operators (less than ...) hold only between two numbers. `line` is the line in the rule file, 0 for none.
+    parameter: name of the parameter that the value or its offset is, "" for a constant; no part of the meaning.
     """
 
     field: str
     operator: Operator
     value: Scalar | FieldRef
     line: int = 0
+    parameter: str = dataclass_field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from cds.authoring.cases import Case
+from cds.authoring.near_miss_words import comparison_text, describe
 from cds.engine.explain import NearMiss, near_miss
 from cds.findings import Evaluation, Finding
-from cds.model import Fact, Scalar
+from cds.model import Fact
 from cds.rules.model import Rule, RuleSet
 
 
@@ -96,30 +97,3 @@ def _near(rule: Rule, case: Case, facts: Sequence[Fact]) -> tuple[str, set[str]]
     # Of the levels, the one that got furthest; of equals, the more severe.
     best, name = max(misses, key=lambda pair: pair[0].bound)
     return f"{name}: {describe(best)}   [{rule.path}:{best.line}]", texts
-
-
-def comparison_text(miss: NearMiss) -> str:
-    """The failing comparison in the words of the rule language, with the value it was compared with."""
-    if miss.comparison is None:
-        return ""
-    operator = miss.comparison.operator
-    return (
-        f"{miss.comparison.field} {operator if operator.startswith('is') else 'is ' + operator} {_shown(miss.wanted)}"
-    )
-
-
-def _shown(value: Scalar | None) -> str:
-    if value is None:
-        return "(not known)"
-    return str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else value
-
-
-def describe(miss: NearMiss) -> str:
-    """What stood in the way, in one line."""
-    if miss.reason == "silenced":
-        return f"silenced by {miss.binding} {miss.fact}"
-    if miss.reason == "no fact":
-        return f"no {miss.kind} for {miss.binding}"
-    if miss.reason == "too few":
-        return f"{miss.binding}: {miss.found} of {miss.needed} {miss.kind}"
-    return f"{miss.fact}: {comparison_text(miss)} -> was {_shown(miss.actual)}"

@@ -15,8 +15,10 @@ import typer
 
 from cds.cli.audit import audit
 from cds.cli.drugs import app as drugs_app
+from cds.cli.explain import explain
 from cds.cli.jwt_check import jwt_check
 from cds.cli.settings import app as settings_app
+from cds.cli.timeline import timeline
 from cds.errors import CdsError, HookRequestError
 
 app = typer.Typer(
@@ -29,6 +31,8 @@ app.add_typer(drugs_app, name="drugs")
 app.add_typer(settings_app, name="settings")
 app.command(name="jwt-check")(jwt_check)
 app.command()(audit)
+app.command()(explain)
+app.command()(timeline)
 Format = Literal["text", "json"]
 FormatOption = Annotated[Format, typer.Option("--format", help="text or json")]
 SettingsOption = Annotated[Path | None, typer.Option("--settings", help="the site's settings file (site.yaml)")]

@@ -8,7 +8,10 @@ from itertools import groupby
 import orjson
 
 from cds.authoring.run import Outcome
+from cds.cli.pictures import case_picture
 from cds.findings import Evaluation
+
+_MOST_PICTURES = 10
 
 
 def evaluation_text(name: str, evaluation: Evaluation) -> str:
@@ -28,6 +31,7 @@ def evaluation_text(name: str, evaluation: Evaluation) -> str:
 def outcomes_text(outcomes: Sequence[Outcome], *, quiet: bool = False) -> str:
     """Outcomes by case file, failures with what came instead and the near miss; quiet: failures and the total alone."""
     lines: list[str] = []
+    pictures = 0
     for (rule, file), group in groupby(outcomes, key=lambda o: (o.case.rule, o.case.file)):
         lines.append(f"{rule}  {file}")
         for o in group:
@@ -38,6 +42,8 @@ def outcomes_text(outcomes: Sequence[Outcome], *, quiet: bool = False) -> str:
             lines.append(f"  {mark}  {row}{o.case.name}  ({o.case.today.isoformat()})  {o.got}")
             if not o.passed:
                 lines.append(f"        {o.problem}   [{o.case.file}:{o.case.line}]")
+                if not o.case.known_gap and (pictures := pictures + 1) <= _MOST_PICTURES:
+                    lines.extend(f"        {line}".rstrip() for line in case_picture(o.case).splitlines())
             if o.near:
                 lines.append(f"        near miss  {o.near}")
     failed = sum(not o.passed and not o.case.known_gap for o in outcomes)

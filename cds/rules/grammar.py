@@ -101,7 +101,14 @@ def read_comparison(text: str, scope: Scope, line: int) -> Comparison | Folded:
         known = scope.vocabulary.kinds.get(scope.kind, {})
         raise GrammarError("R110", f'"{scope.kind}" has no field "{name}"', nearest(name, known), name)
     operator = _operator(op, field)
-    return Comparison(name, operator, _value(value, field, scope), line)
+    return Comparison(name, operator, _value(value, field, scope), line, _parameter(value, scope))
+
+
+def _parameter(text: str, scope: Scope) -> str:
+    """The parameter that a value, or what it adds or takes away, is; "" where it is none."""
+    match = _SUM.match(text)
+    named = text if match is None else match["offset"] or match["base"]
+    return named if named in scope.parameters else ""
 
 
 def _boolean(text: str) -> bool:
