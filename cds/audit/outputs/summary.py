@@ -13,9 +13,9 @@ from cds.audit.outputs.rates import wilson
 from cds.audit.outputs.small_cells import (
     FEW,
     HIDDEN,
+    NONE,
     Atoms,
     Count,
-    NONE,
     Row,
     Shown,
     ShownAtoms,
@@ -227,7 +227,9 @@ def _joined(one: Count, other: Count) -> Count:
 
 def _with_finding(counts: Counts, rules: Sequence[RuleSummary], min_cell: int) -> Shown:
     """People, or orders, with any finding. Beside a hidden number of a rule it could tell what is hidden there."""
-    none = Count(counts.everybody.value - counts.with_finding.value, counts.everybody.people - counts.with_finding.people)
+    none = Count(
+        counts.everybody.value - counts.with_finding.value, counts.everybody.people - counts.with_finding.people
+    )
     if none.value and not none.people:
         none = Count(none.value, none.value)  # a replay: who has orders of both kinds is among them
     alone = protect(Atoms(counts.with_finding, none, NONE, NONE), min_cell)

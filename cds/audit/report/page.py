@@ -129,6 +129,8 @@ class Page:
         if told.get("failed_parts"):
             failed, parts = len(told["failed_parts"]), told.get("parts", "?")
             said.append(f"Incomplete: {failed} of {parts} parts of the data failed, and their patients are not in it.")
+        if told.get("unread_files"):
+            said.append(f"Not read to the end: {listed([str(name) for name in told['unread_files']])}.")
         if told.get("limit"):
             said.append(f"Not all patients: the run was limited to {told['limit']:,}.")
         if told.get("only_rules"):
@@ -173,9 +175,10 @@ class Page:
             )
         hidden = [v.rule.spec for v in self.found if v.rule.counts.found.value is None]
         if hidden:
+            whose = "their numbers are" if len(hidden) > 1 else "its number is"
             said.append(
-                f"{listed(hidden)}: no rate is shown, because {'their numbers are' if len(hidden) > 1 else 'its number is'} "
-                f"of fewer than {n} people, or would give away one that is."
+                f"{listed(hidden)}: no rate is shown, because {whose} of fewer than {n} people, or would give away "
+                f"one that is."
             )
         if self.summary.is_replay and with_rate:
             said.append("Orders of one patient are alike: the true intervals are wider than those shown.")
@@ -198,7 +201,9 @@ class Page:
             said.append(f"{listed(few)} could not be evaluated for some {self.counted}.")
         quality = summary.quality
         if quality.unidentified:
-            said.append(f"{len(quality.unidentified)} codes or texts of medicines were not identified; no rule saw them.")
+            said.append(
+                f"{len(quality.unidentified)} codes or texts of medicines were not identified; no rule saw them."
+            )
         if quality.problems:
             lines = sum(quality.problems.values())
             said.append(f"{lines:,} line{'s' if lines != 1 else ''} of the files could not be used.")
@@ -241,9 +246,9 @@ class Page:
         """The rule's result in words."""
         n, counts = self.summary.min_cell, rule.counts
         if rule.rate is not None and rule.interval is not None:
-            found, scope = counts.found.value or 0, counts.in_scope.value or 0
+            found, judged = counts.found.value or 0, counts.in_scope.value or 0
             return (
-                f"Something was found for {found:,} of {scope:,} {self.counted} in scope: {percent(rule.rate)} "
+                f"Something was found for {found:,} of {judged:,} {self.counted} in scope: {percent(rule.rate)} "
                 f"(95 % interval {between(*rule.interval)})."
             )
         if counts.in_scope.value == 0:
@@ -274,7 +279,9 @@ class Page:
         left_out = [f"{pooled} with fewer than {self.summary.min_cell} people in scope"] if pooled else []
         left_out += [f"{closed} where too few people have, or do not have, a finding"] if closed else []
         title = f"Rate by unit of {rule.spec}, with the limits of chance"
-        note += f"; left out are {listed(left_out)}." if left_out else "."
+        note += (
+            f"; left out are {listed(left_out)}. Who is left out depends on what was found there." if left_out else "."
+        )
         return charts.funnel(known, share, counted=self.counted, title=title), note, rows
 
     def _unit_rows(self, rule: RuleSummary, units: Sequence[charts.Unit]) -> list[tuple[str, str, str, str, str]]:
@@ -312,8 +319,9 @@ class Page:
         else:
             words, title = f"{self.counted} found", f"What {rule.spec} found, by the {rule.grain} in which it began"
             note = (
-                f"By the {rule.grain} in which what was found began (the newest order involved). It is what still stands "
-                f"on the day of the audit: what began and ended before is not in it, so a rise towards the end says little."
+                f"By the {rule.grain} in which what was found began (the newest order involved). It is what still "
+                f"stands on the day of the audit: what began and ended before is not in it, so a rise towards the end "
+                f"says little."
             )
         if pool is not None:
             note += f" “–”: not shown, or nothing; {pool.pooled} {rule.grain}s are of too few people by themselves."

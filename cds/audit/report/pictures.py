@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
 
 from cds.audit.report.examples import Example
 
+# Draws the examples it can: SVG by example.
+Draw = Callable[[Sequence[Example]], Mapping[Example, str]]
 
-def pictures(out: Path, examples: Sequence[Example]) -> Mapping[Example, str]:
-    """SVG by example; nothing for those whose records are no longer kept."""
+
+def no_pictures(_: Sequence[Example]) -> Mapping[Example, str]:
+    """For a run whose records are no longer kept."""
     return {}
