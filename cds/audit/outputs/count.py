@@ -52,8 +52,12 @@ class RuleCounts:
 
 @dataclass(frozen=True, slots=True)
 class QualityCounts:
-    """What the records were like. people of each Count: patients it was seen in; value: patients, or records."""
+    """What the records were like. people of each Count: patients it was seen in; value: patients, or records.
 
+    people: everybody in the data, in a replay those without an order too.
+    """
+
+    people: int
     resources: int
     bad: int
     ignored: int
@@ -157,9 +161,9 @@ def _quality(run: Run) -> QualityCounts:
     """)
     totals = run.rows("""
         SELECT coalesce(sum(resources), 0), coalesce(sum(bad), 0), coalesce(sum(ignored), 0),
-               count(*) FILTER (psychotropic) FROM people
+               count(*) FILTER (psychotropic), count(*) FROM people
     """)[0]
-    resources, bad, ignored, psychotropic = (int(n) for n in totals)
+    resources, bad, ignored, psychotropic, people = (int(n) for n in totals)
 
     def of(column: str) -> Count:
         sql = f"SELECT coalesce(sum({column}), 0), count(*) FILTER ({column} > 0) FROM people"
@@ -171,6 +175,7 @@ def _quality(run: Run) -> QualityCounts:
     """)
     problems = run.rows("SELECT kind, resource_type, count(*) FROM problems GROUP BY ALL ORDER BY ALL")
     return QualityCounts(
+        people,
         resources,
         bad,
         ignored,

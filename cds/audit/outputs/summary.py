@@ -82,6 +82,7 @@ class RuleSummary:
 class Quality:
     """What the records were like. resources, bad, ignored and problems count records of the files, not people."""
 
+    people: Shown
     resources: int
     bad: int
     ignored: int
@@ -236,16 +237,26 @@ def _with_finding(counts: Counts, rules: Sequence[RuleSummary], min_cell: int) -
     return alone.found if all(rule.counts.found.value is not None for rule in rules) else HIDDEN
 
 
-def _quality(counts: QualityCounts, people: int, min_cell: int) -> Quality:
+def _people(everybody: int, asked: int, min_cell: int) -> Shown:
+    """All patients; not where those of whom no order was asked about are few."""
+    if is_small(Count(everybody, everybody), min_cell):
+        return FEW
+    rest = everybody - asked
+    return HIDDEN if is_small(Count(rest, rest), min_cell) else Shown(everybody)
+
+
+def _quality(counts: QualityCounts, asked: int, min_cell: int) -> Quality:
     def of_people(count: Count) -> Shown:
         """A number of patients; what is left of all patients must not be small either."""
-        return protect(Atoms(count, Count(people - count.people, people - count.people), NONE, NONE), min_cell).found
+        rest = counts.people - count.people
+        return protect(Atoms(count, Count(rest, rest), NONE, NONE), min_cell).found
 
     def of_records(count: Count) -> Shown:
         few = of_people(Count(count.people, count.people)).value is None
         return HIDDEN if few else Shown(count.value)
 
     return Quality(
+        people=_people(counts.people, asked, min_cell),
         resources=counts.resources,
         bad=counts.bad,
         ignored=counts.ignored,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,7 @@ from cds.audit.outputs.summary import Parts, RuleSummary, Summary
 from cds.audit.report import charts
 from cds.audit.report.examples import Example, by_weight
 from cds.audit.report.words import (
+    HIDDEN_MARK,
     between,
     day,
     listed,
@@ -26,6 +28,7 @@ _LEAST_UNITS = 3
 _MOST_UNITS = 20
 _MOST_CODES = 30
 _MOST_FIRST = 3
+_STALE_DAYS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +132,12 @@ class Page:
         if told.get("failed_parts"):
             failed, parts = len(told["failed_parts"]), told.get("parts", "?")
             said.append(f"Incomplete: {failed} of {parts} parts of the data failed, and their patients are not in it.")
+        old = self._days_without_data()
+        if old is not None:
+            said.append(
+                f"The data end {old:,} days before the day asked about: what looks unfinished or overdue may only be "
+                "missing from the export."
+            )
         if told.get("unread_files"):
             said.append(f"Not read to the end: {listed([str(name) for name in told['unread_files']])}.")
         if told.get("limit"):
@@ -138,6 +147,15 @@ class Page:
         if self.identified:
             said.append("This report names patients by their identifier: it is for the clinic that treats them.")
         return said
+
+    def _days_without_data(self) -> int | None:
+        """Days from the last record to the day asked about, when they are many."""
+        try:
+            last = dt.date.fromisoformat(str(self.told.get("data_date"))[:10])
+        except ValueError:
+            return None
+        days = (self.summary.today - last).days
+        return days if days > _STALE_DAYS and not self.summary.is_replay else None
 
     @property
     def what_was_found(self) -> list[str]:
@@ -151,6 +169,9 @@ class Page:
             said.append(f"None of {ruled} found anything in what could be evaluated.")
         else:
             said.append(f"{len(self.found)} of {ruled} found something.")
+        with_drugs = number(summary.quality.with_psychotropics, summary.min_cell)
+        if with_drugs != HIDDEN_MARK and summary.quality.people.value:
+            said.append(f"{with_drugs} of {summary.quality.people.value:,} patients have a psychotropic medicine on record.")
         if summary.with_finding.value:
             said.append(f"{summary.with_finding.value:,} {self.counted} have at least one finding.")
         critical = [f"{v.rule.spec} ({v.rule.title})" for v in self.found if v.rule.indicators[0] == "critical"]
@@ -164,6 +185,15 @@ class Page:
         return self.found[:_MOST_FIRST]
 
     @property
+    def out_of_reach(self) -> list[str]:
+        """Rules with nobody in scope."""
+        return [v.rule.spec for v in self.silent if v.rule.counts.in_scope.value == 0]
+
+    @property
+    def has_bars(self) -> bool:
+        return any(view.bar for view in self.views)
+
+    @property
     def how_sure(self) -> list[str]:
         n = self.summary.min_cell
         said = []
@@ -171,7 +201,7 @@ class Page:
         if with_rate:
             said.append(
                 f"Behind each rate stands its 95 % interval. It says how far the rate could lie by chance, "
-                f"not whether a finding is right: nobody has checked the findings against the {self.one}s' notes."
+                f"not whether a finding is right: nobody has checked the findings against the patients’ notes."
             )
         hidden = [v.rule.spec for v in self.found if v.rule.counts.found.value is None]
         if hidden:
@@ -179,6 +209,13 @@ class Page:
             said.append(
                 f"{listed(hidden)}: no rate is shown, because {whose} of fewer than {n} people, or would give away "
                 f"one that is."
+            )
+        zero = [v for v in self.silent if v.rule.interval is not None]
+        if zero:
+            widest = max(zero, key=lambda v: v.rule.interval[1] if v.rule.interval else 0.0)
+            said.append(
+                f"Nothing found among few proves little: for {widest.rule.spec}, 0 of {widest.in_scope} in scope, the "
+                f"rate could still be {percent(widest.rule.interval[1] if widest.rule.interval else 0.0)}."
             )
         if self.summary.is_replay and with_rate:
             said.append("Orders of one patient are alike: the true intervals are wider than those shown.")
@@ -245,6 +282,11 @@ class Page:
     def _sentence(self, rule: RuleSummary) -> str:
         """The rule's result in words."""
         n, counts = self.summary.min_cell, rule.counts
+        if rule.rate == 0 and rule.interval is not None:
+            return (
+                f"Nothing was found for any of {counts.in_scope.value:,} {self.counted} in scope (95 % interval of the "
+                f"rate {between(*rule.interval)})."
+            )
         if rule.rate is not None and rule.interval is not None:
             found, judged = counts.found.value or 0, counts.in_scope.value or 0
             return (
