@@ -143,7 +143,7 @@ def _carry_out(run: _Run, options: Options) -> dict[str, Any]:
         began = time.monotonic()
         whole = [n for n in range(len(manifest.pieces)) if (folder.pieces / piece_name(n)).exists()]
         extracted = {n: read_extracted(folder.pieces / piece_name(n)) for n in whole}
-        cut = _cut(manifest, extracted, lost_pieces)
+        cut = types_cut(folder, manifest)
         if not (folder.work / "index.sqlite").exists():
             write_index(folder.work / "index.sqlite", folder.pieces, whole)
         seconds["shuffle"] = time.monotonic() - began
@@ -171,11 +171,11 @@ def _size(files: Sequence[InputFile], part: Range) -> int:
     return (files[part.file].size if part.end is None else part.end) - part.start
 
 
-def _cut(manifest: Manifest, extracted: dict[int, Extracted], lost: Sequence[Lost]) -> set[str]:
+def types_cut(folder: RunFolder, manifest: Manifest) -> set[str]:
     """Types of which not all was read: for everybody, their search was not read to its end."""
-    cut = {name for found in extracted.values() for name in found.cut}
-    missing = set(range(len(manifest.pieces))) - extracted.keys()
-    for number in missing | {lost_one.task.arguments[0] for lost_one in lost}:
+    there = [n for n in range(len(manifest.pieces)) if (folder.pieces / piece_name(n)).exists()]
+    cut = {name for n in there for name in read_extracted(folder.pieces / piece_name(n)).cut}
+    for number in set(range(len(manifest.pieces))).difference(there):
         for part in manifest.pieces[number]:
             cut |= types_lost(manifest.files[part.file].name, set())
     return cut

@@ -16,6 +16,7 @@ from typing import Any, Final
 from cds.audit.job import AuditError
 
 _MOST_TRIES: Final = 3
+_MOST_IN_VAIN: Final = 3 * _MOST_TRIES
 _TICK_S: Final = 0.25
 
 
@@ -55,6 +56,7 @@ class Workers:
         suspects: deque[Task] = deque()
         running: dict[Future[Any], Task] = {}
         lost: list[Lost] = []
+        in_vain = 0  # ends of processes since the last task that was done
         while waiting or suspects or running:
             if suspects:
                 if not running:
@@ -69,6 +71,7 @@ class Workers:
                 task = running.pop(future)
                 error = future.exception()
                 if error is None:
+                    in_vain = 0
                     done(task, future.result())
                 elif isinstance(error, BrokenProcessPool | MemoryError):
                     broken = True
@@ -82,6 +85,9 @@ class Workers:
                     self._again(task, suspects, lost)
                 running.clear()
                 self.close()
+                in_vain += 1
+                if in_vain >= _MOST_IN_VAIN:
+                    raise AuditError("worker processes end again and again: out of memory, or not allowed to start")
         return lost
 
     def _again(self, task: Task, suspects: deque[Task], lost: list[Lost]) -> None:
