@@ -51,12 +51,21 @@ def _medications(c: Context) -> Iterator[Lane]:
         if order.role == "chart" and order.start is not None:
             for name in _names(order.medication):
                 orders[name].append(order)
+    ranks = {p.ingredient.key: int("SOMATIC" in p.ingredient.tags) for m in _products(c) for p in m.parts}
     for name in sorted({*orders, *c.supply}):
         bars = [*_supplied(c, name), *(bar for o in orders.get(name, ()) if (bar := _ordered(c, o)) is not None)]
         stopped = [_stop(c, o) for o in orders.get(name, ()) if o.progress in {"stopped", "cancelled"}]
         marks = sorted({m for m in stopped if m is not None}, key=lambda m: (m.day, m.refs))
         if bars or marks:
-            yield Lane("medication", name, tuple(sorted(bars, key=_place)), tuple(marks))
+            yield Lane("medication", name, tuple(sorted(bars, key=_place)), tuple(marks), rank=ranks.get(name, 2))
+
+
+def _products(c: Context) -> Iterator[Medication]:
+    chart = c.chart
+    yield from (o.medication for o in chart.orders)
+    yield from (f.medication for f in chart.fills)
+    yield from (s.medication for s in chart.statements)
+    yield from (a.medication for a in chart.administrations)
 
 
 def _names(medication: Medication) -> list[str]:

@@ -39,13 +39,17 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """One row of the picture. concerned: the rule's finding rests on a record of it."""
+    """One row of the picture. concerned: the rule's finding rests on a record of it.
+
+    rank: of medicines, 0 for those of psychiatry, 1 for others of the drug table, 2 for those that it does not hold.
+    """
 
     kind: LaneKind
     label: str
     bars: tuple[Bar, ...] = ()
     marks: tuple[Mark, ...] = ()
     concerned: bool = False
+    rank: int = 0
 
     @property
     def first(self) -> int:
@@ -67,7 +71,8 @@ class Window:
     name: the parameter, or the field that holds the limit. value: "28 d". first, last: the span, both included.
     fires: the days, within the picture, from which or on which the rule fires as far as this window goes; for the
     length of a plan, the days of the plan that lie beyond it. about: the edge cannot be had to the day.
-    silences: a window of `unless`, inside which the rule is silent. line: in the rule file.
+    plan: it is the length of a plan. silences: a window of `unless`, inside which the rule is silent.
+    line: in the rule file.
     """
 
     name: str
@@ -78,6 +83,7 @@ class Window:
     about: bool = False
     silences: bool = False
     line: int = 0
+    plan: bool = False
 
     @property
     def label(self) -> str:
@@ -138,6 +144,7 @@ class Timeline:
                     "fires": None if w.fires is None else [self.date(w.fires[0]), self.date(w.fires[1])],
                     "about": w.about,
                     "silences": w.silences,
+                    "plan": w.plan,
                     "line": w.line,
                 }
                 for w in self.windows

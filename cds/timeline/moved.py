@@ -24,6 +24,7 @@ class Moved:
         self._context = context
         self._known = vocabulary()
         self._covered: dict[tuple[str, ...], Sequence[tuple[int, int]]] = {}
+        self._moved: dict[tuple[str, int], Fact] = {}
 
     def field(self, fact: Fact, name: str) -> Field | None:
         """What the vocabulary says of a field."""
@@ -54,6 +55,12 @@ class Moved:
         """The fact as it would be when asked on that day."""
         if day == 0:
             return fact
+        key = fact.ref, day
+        if key not in self._moved:
+            self._moved[key] = self._to(fact, day)
+        return self._moved[key]
+
+    def _to(self, fact: Fact, day: int) -> Fact:
         fields = dict(fact.fields)
         for name in fact.fields:
             field = self._known.field(fact.kind, name)

@@ -12,7 +12,7 @@ from html import escape
 from cds.timeline.axis import relative, ticks
 from cds.timeline.model import Bar, Lane, Mark, Timeline, Window
 from cds.timeline.svg_parts import NORMAL, SMALL, Drawing, Room, fitted, style, width_of
-from cds.timeline.view import view
+from cds.timeline.view import rule_words, view
 
 _ROW, _PAD, _AXIS = 26.0, 10.0, 34.0
 _LABEL = 236.0
@@ -39,6 +39,7 @@ _MARK_WORDS = {
     "review": "review recorded",
     "dose": "dose",
 }
+_FIRES_WORDS = {"fires": "! the rule fires when asked on these days", "beyond": "! days beyond the limit"}
 _MOST_DIAGNOSIS_ROWS = 3
 
 
@@ -67,7 +68,7 @@ class _Picture:
     def svg(self) -> str:
         for lane in self.view.lanes:
             self._lane(lane)
-        if self.picture.windows:
+        if self.picture.rule:
             self._windows()
         bottom = self.y
         self._legend()
@@ -205,8 +206,7 @@ class _Picture:
         self.y += 4
         self.draw.line(_PAD, self.y, self.width - _PAD, self.y, "line")
         self.y += 16
-        state = "fires today" if self.picture.holds else "does not fire today"
-        words = f"{self.picture.spec} {self.picture.rule}, level {self.picture.level}: {state}"
+        words = rule_words(self.picture)
         self.draw.text(_PAD, self.y, fitted(words, self.width - 2 * _PAD, NORMAL), bold=True)
         self.y += 4
         for window in self.picture.windows:
@@ -226,15 +226,16 @@ class _Picture:
             if w.silences and end - x > width_of("silent", SMALL) + 12:
                 self.draw.text((x + end) / 2, y - 4, "silent", size=SMALL, colour="soft", anchor="middle")
         if w.fires is not None:
-            self._fires(w.fires, y)
+            self._fires(w.fires, y, plan=w.plan)
 
-    def _fires(self, days: tuple[int, int], y: float) -> None:
+    def _fires(self, days: tuple[int, int], y: float, *, plan: bool) -> None:
         first, last = max(days[0], self.picture.first), min(days[1], self.picture.last)
         if first > last:
             return
-        self._use("fires")
+        self._use("beyond" if plan else "fires")
         x, end = self._x(first), self._x(last + 1)
-        told = f"fires from {self.picture.date(first)} ({relative(days[0])}) to {self.picture.date(last)}"
+        word = "beyond the limit" if plan else "fires"
+        told = f"{word} from {self.picture.date(first)} ({relative(days[0])}) to {self.picture.date(last)}"
         self.draw.box(x, y - 6, end - x, 12, "fire", hatch="fires", told=told)
         mark = f"! {relative(days[0])}"
         wide = width_of(mark, SMALL)
@@ -251,8 +252,8 @@ class _Picture:
         """What the shapes mean, of those that were used."""
         self.y += 16
         x = _PAD
-        for kind in [k for k in (*_BAR_WORDS, *_MARK_WORDS, "fires") if k in self.used and k != "result"]:
-            words = {**_BAR_WORDS, **_MARK_WORDS, "fires": "! the rule fires"}[kind]
+        for kind in [k for k in (*_BAR_WORDS, *_MARK_WORDS, *_FIRES_WORDS) if k in self.used and k != "result"]:
+            words = {**_BAR_WORDS, **_MARK_WORDS, **_FIRES_WORDS}[kind]
             wide = 26 + width_of(words, SMALL) + 10
             if x + wide > self.width - _PAD and x > _PAD:
                 x, self.y = _PAD, self.y + 16
@@ -268,8 +269,8 @@ class _Picture:
             self.draw.box(x, y - 4, 18, 8, "drug", outline=True, dash="4 2")
         elif kind in {"listed", "stated"}:
             self.draw.box(x, y - 3, 18, 6, "drug", outline=True, dash="1 2")
-        elif kind in {"stay", "to-collect", "fires"}:
-            hatch = {"stay": "stay", "to-collect": "wait", "fires": "fires"}[kind]
+        elif kind in {"stay", "to-collect", *_FIRES_WORDS}:
+            hatch = {"stay": "stay", "to-collect": "wait"}.get(kind, "fires")
             self.draw.box(x, y - 4, 18, 8, {"stay": "calm", "to-collect": "drug"}.get(kind, "fire"), hatch=hatch)
         elif kind in _BAR_WORDS:
             self.draw.box(x, y - 4, 18, 8, "drug")
@@ -298,7 +299,7 @@ class _Picture:
             more = len(spans) + len(days) - len(listed)
             told.append(f"{lane.label}: {', '.join(listed)}{f' and {more} more' if more else ''}.")
         for w in p.windows:
-            fires = f", fires from {p.date(w.fires[0])}" if w.fires else ""
+            fires = f", {'beyond it' if w.plan else 'fires'} from {p.date(w.fires[0])}" if w.fires else ""
             told.append(f"{w.label}: {p.date(w.first)} to {p.date(w.last)}{fires}.")
         return " ".join(told)
 

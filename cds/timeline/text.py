@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from cds.timeline.axis import relative, ticks
 from cds.timeline.model import Bar, Lane, Mark, Timeline, Window
-from cds.timeline.view import view
+from cds.timeline.view import rule_words, view
 
 _BAR = {
     "supplied": "=",
@@ -154,10 +154,7 @@ class _Page:
 
     def _rule(self) -> list[str]:
         p = self.picture
-        if not p.level:
-            return [f"{p.spec} {p.rule}: not asked here"]
-        state = "fires today" if p.holds else "does not fire today"
-        return [_cut(f"{p.spec} {p.rule}, level {p.level}: {state}", self.width), *map(self._window, p.windows)]
+        return [_cut(rule_words(p), self.width), *map(self._window, p.windows)]
 
     def _window(self, w: Window) -> str:
         row = self._row()
@@ -186,9 +183,11 @@ class _Page:
         """What the signs mean, of those that were used."""
         known = {**_BAR, **_MARK}
         said = [f"{known[kind]} {words}" for kind, words in _WORDS.items() if kind in self.used]
-        fires = [w.fires[0] for w in self.picture.windows if w.fires is not None]
+        fires = [w.fires[0] for w in self.picture.windows if w.fires is not None and not w.plan]
         if fires:
             said.append(f"! fires from {self.picture.date(min(fires))} ({relative(min(fires))})")
+        if any(w.fires is not None and w.plan for w in self.picture.windows):
+            said.append("! days beyond the limit")
         if any(lane.concerned for lane in self.view.lanes):
             said.append("* the rule looks at it")
         lines: list[str] = []

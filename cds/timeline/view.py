@@ -35,12 +35,20 @@ def view(picture: Timeline, *, most_medications: int = 8, most_others: int = 6) 
         left_out.append(f"{len(others) - most_others} more: {_named(others[most_others:])}")
     if outside:
         left_out.append(f"outside these days: {_named(outside)}")
-    ordered = sorted(kept, key=lambda x: (_KINDS.index(x.kind), not x.concerned, x.first, x.label))
+    ordered = sorted(kept, key=lambda x: (_KINDS.index(x.kind), not x.concerned, x.rank, x.first, x.label))
     return View((*ordered, *others[:most_others]), tuple(left_out))
 
 
+def rule_words(picture: Timeline) -> str:
+    """What is drawn of the rule, in a line."""
+    p = picture
+    if not p.level:
+        return f"{p.spec} {p.rule}: not asked at this hook"
+    return f"{p.spec} {p.rule}, level {p.level}: {'fires' if p.holds else 'does not fire'} today"
+
+
 def _telling(lane: Lane) -> tuple[object, ...]:
-    return lane.kind != "draft" and not lane.concerned, -lane.last, lane.first, lane.label
+    return lane.kind != "draft" and not lane.concerned, lane.rank, -lane.last, lane.first, lane.label
 
 
 def _words(lanes: Sequence[Lane]) -> str:

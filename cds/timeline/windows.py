@@ -23,10 +23,15 @@ _MOST_WINDOWS = 8
 
 @dataclass(frozen=True, slots=True)
 class _Span:
-    """A window before its days of firing are known. opens: the rule may fire after it (else it fires within it)."""
+    """A window before its days of firing are known.
+
+    opens: the rule may fire after it. closes: the rule may fire within it, and no longer. planned: the days of a plan
+    that lie beyond it. None of them: it stands still beside the patient, and the passing of days crosses no bound.
+    """
 
     window: Window
     opens: bool = False
+    closes: bool = False
     planned: tuple[int, int] | None = None
 
 
@@ -74,8 +79,9 @@ class Windows:
                 fires = span.planned if now else None
             elif span.opens:
                 fires = _nearest([(max(a, span.window.last + 1), b) for a, b in runs if b > span.window.last])
-            elif not opening and not span.window.silences:
-                fires = _nearest(runs)
+            elif span.closes and not opening:
+                within = [(max(a, span.window.first), min(b, span.window.last)) for a, b in runs]
+                fires = _nearest([(a, b) for a, b in within if a <= b])
             found.append(replace(span.window, fires=fires))
         return tuple(found)
 
@@ -119,11 +125,16 @@ class Windows:
 
     def _of(self, pattern: Pattern, fact: Fact, *, silences: bool) -> Iterator[_Span]:
         for comparison in pattern.where:
-            if not comparison.parameter:
-                continue
-            span = self._span(pattern, comparison, fact)
+            span = (
+                self._span(pattern, comparison, fact)
+                if comparison.parameter
+                else self._limit(pattern, comparison, fact)
+            )
             if span is not None and span.window.last >= _LONG_PAST:
-                yield replace(span, window=replace(span.window, silences=silences), opens=span.opens and not silences)
+                window = replace(span.window, silences=silences)
+                yield replace(
+                    span, window=window, opens=span.opens and not silences, closes=span.closes and not silences
+                )
             yield from self._beside(comparison)
 
     def _span(self, pattern: Pattern, comparison: Comparison, fact: Fact) -> _Span | None:
@@ -145,6 +156,34 @@ class Windows:
             return self._plan(comparison, fact, field.since, number)
         return None
 
+    def _limit(self, pattern: Pattern, comparison: Comparison, fact: Fact) -> _Span | None:
+        """A limit that the fact itself carries: `warning_limit is less than seen.days_unseen`."""
+        ref, limit = comparison.value, self._moved.number(fact, comparison.field)
+        other = self._bound.get(ref.binding) if isinstance(ref, FieldRef) else None
+        if limit is None or other is None or not isinstance(ref, FieldRef):
+            return None
+        field, counted = self._moved.field(fact, comparison.field), self._moved.field(other, ref.field)
+        if field is None or field.counts or counted is None or counted.counts != "each day":
+            return None
+        number = self._moved.number(other, ref.field)
+        start = self._moved.number(other, counted.since) if counted.since else None
+        if start is None and number is not None:
+            start = -number
+        if start is None:
+            return None
+        bound = self._with(pattern, fact)
+        at_first = self._moved.holds(comparison, fact, bound, start)
+        turns = (
+            d
+            for d in range(start, start + limit + _BEYOND)
+            if self._moved.holds(comparison, fact, bound, d) is not at_first
+        )
+        last = next(turns, None)
+        if last is None:
+            return None
+        window = Window(comparison.field, f"{limit} d", start, max(start, last - 1), line=comparison.line)
+        return _Span(window, opens=not at_first)
+
     def _running(
         self, pattern: Pattern, comparison: Comparison, fact: Fact, start: int, *, about: bool
     ) -> _Span | None:
@@ -154,7 +193,7 @@ class Windows:
         at_first = self._moved.holds(comparison, fact, bound, start)
         for day in range(start + 1, start + limit + _BEYOND):
             if self._moved.holds(comparison, fact, bound, day) is not at_first:
-                return _Span(self._window(comparison, start, day - 1, about=about), opens=not at_first)
+                return _Span(self._window(comparison, start, day - 1, about=about), not at_first, at_first)
         # Covered days that end before the limit: drawn to where they would have reached it.
         return _Span(self._window(comparison, start, start + max(limit, 1) - 1, about=True), opens=False)
 
@@ -171,7 +210,8 @@ class Windows:
         if over is None or over == 0:
             return _Span(self._window(comparison, start, start + limit - 1, about=about))
         beyond = (start + over - 1, start + number - 1) if number >= over else None
-        return _Span(self._window(comparison, start, start + over - 2, about=about), planned=beyond)
+        window = replace(self._window(comparison, start, start + over - 2, about=about), plan=True)
+        return _Span(window, planned=beyond)
 
     def _beside(self, comparison: Comparison) -> Iterator[_Span]:
         """A span from a date of a fact bound above: `day is on or before treatment.day plus second_days`."""
