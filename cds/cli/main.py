@@ -14,6 +14,7 @@ import orjson
 import typer
 
 from cds.cli.audit import audit
+from cds.cli.audit_outputs import report
 from cds.cli.drugs import app as drugs_app
 from cds.cli.explain import explain
 from cds.cli.jwt_check import jwt_check
@@ -31,6 +32,7 @@ app.add_typer(drugs_app, name="drugs")
 app.add_typer(settings_app, name="settings")
 app.command(name="jwt-check")(jwt_check)
 app.command()(audit)
+app.command()(report)
 app.command()(explain)
 app.command()(timeline)
 Format = Literal["text", "json"]

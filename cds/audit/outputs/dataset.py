@@ -60,7 +60,7 @@ def open_run(out: Path, *, memory: int) -> Iterator[Run]:
 
     Raises CdsError for a folder that holds no finished audit.
     """
-    told = _told(out)
+    told = read_told(out)
     connection = _connect(out, memory)
     try:
         for name, columns in _columns().items():
@@ -73,7 +73,8 @@ def open_run(out: Path, *, memory: int) -> Iterator[Run]:
         connection.close()
 
 
-def _told(out: Path) -> dict[str, Any]:
+def read_told(out: Path) -> dict[str, Any]:
+    """What the evaluation said of itself: run.json. Raises CdsError for a folder that holds no finished audit."""
     path = out / "run.json"
     try:
         told = orjson.loads(path.read_bytes())

@@ -12,6 +12,7 @@ from cds.audit.outputs.small_cells import ShownRow
 from cds.audit.outputs.summary import Parts, RuleSummary, Summary
 from cds.audit.report import charts
 from cds.audit.report.examples import Example, by_weight
+from cds.audit.report.pictures import Pictures
 from cds.audit.report.words import (
     HIDDEN_MARK,
     between,
@@ -78,13 +79,13 @@ class RuleView:
 
 
 class Page:
-    """The report's content. pictures: SVG of a chart by example; identified: patients are named by identifier."""
+    """The report's content. identified: patients are named by identifier."""
 
     def __init__(
         self,
         summary: Summary,
         examples: Sequence[Example],
-        pictures: Mapping[Example, str],
+        pictures: Pictures,
         *,
         identified: bool,
     ) -> None:
@@ -171,7 +172,9 @@ class Page:
             said.append(f"{len(self.found)} of {ruled} found something.")
         with_drugs = number(summary.quality.with_psychotropics, summary.min_cell)
         if with_drugs != HIDDEN_MARK and summary.quality.people.value:
-            said.append(f"{with_drugs} of {summary.quality.people.value:,} patients have a psychotropic medicine on record.")
+            said.append(
+                f"{with_drugs} of {summary.quality.people.value:,} patients have a psychotropic medicine on record."
+            )
         if summary.with_finding.value:
             said.append(f"{summary.with_finding.value:,} {self.counted} have at least one finding.")
         critical = [f"{v.rule.spec} ({v.rule.title})" for v in self.found if v.rule.indicators[0] == "critical"]
@@ -200,8 +203,8 @@ class Page:
         with_rate = [v for v in self.found if v.rule.rate is not None]
         if with_rate:
             said.append(
-                f"Behind each rate stands its 95 % interval. It says how far the rate could lie by chance, "
-                f"not whether a finding is right: nobody has checked the findings against the patients’ notes."
+                "Behind each rate stands its 95 % interval. It says how far the rate could lie by chance, "
+                "not whether a finding is right: nobody has checked the findings against the patients’ notes."
             )
         hidden = [v.rule.spec for v in self.found if v.rule.counts.found.value is None]
         if hidden:
@@ -382,7 +385,7 @@ class Page:
         why, facts, records = why_and_facts(example.detail)
         clean = (lambda text: text) if self.identified else without_references
         name = example.patient if self.identified else str(example.number)
-        picture = self._pictures.get(example, "")
+        picture = clean(self._pictures.drawn.get(example, ""))
         return ExampleView(
             heading=f"Patient {name}",
             indicator=example.indicator,
@@ -393,7 +396,7 @@ class Page:
             asked=day(example.day),
             records=records if self.identified else "",
             picture=picture,
-            no_picture="" if picture else "No picture: the records of this run are no longer kept.",
+            no_picture="" if picture else f"No picture: {self._pictures.why_not}.",
         )
 
     @property
