@@ -12,6 +12,7 @@ from cds.errors import CdsError
 
 if TYPE_CHECKING:
     from cds.audit.outputs.summary import Summary
+    from cds.audit.report.pictures import Draw
 
 DEFAULT_MIN_CELL = 11
 DEFAULT_EXAMPLES = 3
@@ -79,7 +80,7 @@ def hand_over(
     from cds.settings import load_settings
 
     told = read_told(out)
-    draw = no_pictures
+    draw: Draw = no_pictures
     if report:
         zone = told.get("time_zone")
         draw = drawer(out, told, load_settings(settings, **({"time_zone": zone} if zone else {})))

@@ -43,6 +43,7 @@ class Parts:
 class RuleSummary:
     """One rule: what it is (from run.json) and what may be shown of it.
 
+    about: what a chart must hold to be in scope, one of these.
     grain: "month" or "year" of `over_time`; of a replay its rows hold who was in scope too.
     reason_names: why it was not evaluated, most frequent first; of a hidden number only the first two.
     indicators: those that occurred, most severe first; their numbers stand in by_indicator where they may be shown.
@@ -55,6 +56,7 @@ class RuleSummary:
     status: str
     signed_off: bool
     review_by: str | None
+    about: tuple[str, ...]
     source_label: str
     source_url: str
     counts: ShownAtoms
@@ -157,6 +159,7 @@ def _rule(told: Mapping[str, Any], counts: RuleCounts, is_replay: bool, min_cell
         status=str(told.get("status", "")),
         signed_off=bool(told.get("signed_off")),
         review_by=told.get("review_by") or None,
+        about=tuple(str(what) for what in told.get("about", ())),
         source_label=str(source.get("label", "")),
         source_url=str(source.get("url", "")),
         counts=shown,

@@ -53,6 +53,7 @@ class RuleView:
     """One rule as the report shows it."""
 
     rule: RuleSummary
+    about: str
     anchor: str
     found: str
     in_scope: str
@@ -261,6 +262,7 @@ class Page:
         examples = [e for e in self._examples if e.spec == rule.spec]
         return RuleView(
             rule=rule,
+            about="; ".join(what[0].lower() + what[1:].rstrip(".") for what in rule.about if what),
             anchor=f"rule-{rule.spec.lower()}",
             found=number(counts.found, n),
             in_scope=number(counts.in_scope, n),
