@@ -6,12 +6,14 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from cds.audit.asking import first_kinds
 from cds.audit.job import Job
 from cds.drugs.composition import fingerprint
 from cds.evaluate import Evaluator
 from cds.rules import load_rules
 from cds.rules.model import Rule
 from cds.rules.source import read_source
+from cds.rules.vocabulary import vocabulary
 from cds.shipped import shipped
 
 
@@ -36,7 +38,7 @@ def describe(job: Job, evaluator: Evaluator) -> dict[str, Any]:
         "hook": hook,
         "rules_version": evaluator.rules_version,
         "engine": evaluator.engine_name,
-        "rules": [_rule(rule) for rule in rules.rules if hook in rule.hooks],
+        "rules": [_rule(rule, hook) for rule in rules.rules if hook in rule.hooks],
         "settings_changed": list(_changed(evaluator)),
         "drug_table": drug_table_name(evaluator),
         "time_zone": job.settings.time_zone,
@@ -52,7 +54,7 @@ def drug_table_name(evaluator: Evaluator) -> str:
     return name if release is None else f"{name}, release {Path(release).name}"
 
 
-def _rule(rule: Rule) -> dict[str, Any]:
+def _rule(rule: Rule, hook: str) -> dict[str, Any]:
     try:
         review_by = str(read_source(Path(rule.path)).data.get("review_by") or "")
     except (OSError, ValueError):
@@ -65,6 +67,7 @@ def _rule(rule: Rule) -> dict[str, Any]:
         "status": rule.status,
         "signed_off": rule.signed_off,
         "review_by": review_by,
+        "about": sorted(vocabulary().what[kind] for kind in first_kinds(rule, hook)),
         "source": {"label": rule.card.source_label, "url": rule.card.source_url},
     }
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -11,13 +10,22 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import orjson
 import typer
 
+from cds.cli.audit_outputs import (
+    DEFAULT_EXAMPLES,
+    DEFAULT_MIN_CELL,
+    ExamplesOption,
+    IdentifiedOption,
+    MinCellOption,
+    bytes_of,
+    hand_over,
+    handed_over_text,
+)
 from cds.errors import CdsError
 
 if TYPE_CHECKING:
     from cds.audit.job import Job
     from cds.rules.model import Rule
 
-_SIZES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 _NEEDS = "psychmed: an audit needs more packages: pip install 'psychmed-cds[audit]' (missing: {})"
 
 
@@ -46,6 +54,10 @@ def audit(
     memory: Annotated[str, typer.Option("--memory", help="most memory of all processes together, as 2G")] = "2G",
     workers: Annotated[int, typer.Option("--workers", min=0, help="worker processes; 0: one a core")] = 0,
     restart: Annotated[bool, typer.Option("--restart", help="begin again, whatever --out holds of a run")] = False,
+    report: Annotated[bool, typer.Option("--report/--no-report", help="write report.html beside the files")] = True,
+    min_cell: MinCellOption = DEFAULT_MIN_CELL,
+    identified: IdentifiedOption = False,
+    examples: ExamplesOption = DEFAULT_EXAMPLES,
     clean: Annotated[bool, typer.Option("--clean", help="remove the shuffled records at the end")] = False,
     settings: Annotated[Path | None, typer.Option("--settings", help="the site's settings file (site.yaml)")] = None,
     output: Annotated[Literal["text", "json"], typer.Option("--format", help="text or json")] = "text",
@@ -54,6 +66,7 @@ def audit(
     try:
         from cds.audit.folder import RunFolder
         from cds.audit.job import Job
+        from cds.audit.outputs.small_cells import check_min_cell
         from cds.audit.run import Options, run_audit
     except ModuleNotFoundError as error:
         typer.echo(_NEEDS.format(error.name), err=True)
@@ -77,12 +90,22 @@ def audit(
             limit=limit,
         )
         _check(job)
-        options = Options(memory=_bytes(memory), workers=workers, restart=restart)
+        check_min_cell(min_cell)
+        options = Options(memory=bytes_of(memory), workers=workers, restart=restart)
         progress = BarProgress() if sys.stderr.isatty() and output == "text" else PlainProgress()
         try:
-            report = run_audit(export, out, job, options, progress=progress, now=lambda: now_text(chosen.zone))
+            told = run_audit(export, out, job, options, progress=progress, now=lambda: now_text(chosen.zone))
         finally:
             progress.close()
+        summary = hand_over(
+            out,
+            settings,
+            min_cell=min_cell,
+            identified=identified,
+            examples=examples,
+            memory=options.memory,
+            report=report,
+        )
         if clean:
             RunFolder(out).clean()
     except KeyboardInterrupt:
@@ -91,13 +114,15 @@ def audit(
     except CdsError as error:
         typer.echo(f"psychmed: {error}", err=True)
         raise typer.Exit(2) from None
-    typer.echo(orjson.dumps(report, option=orjson.OPT_INDENT_2).decode() if output == "json" else _text(report, out))
-    for one in report["failed_parts"]:
+    typer.echo(orjson.dumps(told, option=orjson.OPT_INDENT_2).decode() if output == "json" else _text(told, out))
+    if output == "text":
+        typer.echo(handed_over_text(summary, out, report=report))
+    for one in told["failed_parts"]:
         typer.echo(f"psychmed: not evaluated: {one['part']}: {one['why']}", err=True)
-    for name in report["unread_files"]:
+    for name in told["unread_files"]:
         typer.echo(f"psychmed: {name}: not read to its end", err=True)
-    incomplete = bool(report["failed_parts"] or report["unread_files"])
-    raise typer.Exit(2 if incomplete else 1 if report["findings"] else 0)
+    incomplete = bool(told["failed_parts"] or told["unread_files"])
+    raise typer.Exit(2 if incomplete else 1 if told["findings"] else 0)
 
 
 def _day(option: str, text: str | None) -> dt.date | None:
@@ -129,13 +154,6 @@ def _patients(text: str | None) -> frozenset[str] | None:
     if not ids:
         raise CdsError("--patients: names no patient")
     return ids
-
-
-def _bytes(text: str) -> int:
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMG]?)i?B?", text.strip(), re.IGNORECASE)
-    if found is None:
-        raise CdsError(f'--memory: "{text}" is not a size (write 2G, or 800M)')
-    return int(float(found[1]) * _SIZES[found[2].upper()])
 
 
 def _check(job: Job) -> None:

@@ -14,6 +14,7 @@ import orjson
 import typer
 
 from cds.cli.audit import audit
+from cds.cli.audit_outputs import report
 from cds.cli.cases import run_cases
 from cds.cli.diff import diff
 from cds.cli.drugs import app as drugs_app
@@ -49,6 +50,7 @@ app.command(name="diff")(diff)
 app.command(name="forecast")(forecast)
 app.command(name="new-rule")(new_rule)
 app.command(name="vocabulary")(vocabulary)
+app.command()(report)
 Format = Literal["text", "json"]
 FormatOption = Annotated[Format, typer.Option("--format", help="text or json")]
 SettingsOption = Annotated[Path | None, typer.Option("--settings", help="the site's settings file (site.yaml)")]

@@ -59,7 +59,8 @@ REQUIRED_CODES: Final[dict[str, dict[str, frozenset[str]]]] = {
     "DetectedIssue": {
         "status": frozenset(
             {
-                "registered", "preliminary", "final", "amended", "corrected", "cancelled", "entered-in-error", "unknown",
+                "registered", "preliminary", "final", "amended", "corrected", "cancelled", "entered-in-error",
+                "unknown",
             }
         ),
         "severity": frozenset({"high", "moderate", "low"}),

@@ -11,38 +11,10 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from cds.audit.schema import FINDINGS, NOT_EVALUATED, PATIENTS, PROBLEMS
+
 DAY = dt.date(2026, 3, 2)
 MEMORY = 256 * 1024 * 1024
-_TEXTS = pa.list_(pa.string())
-FINDINGS = pa.schema(
-    [
-        ("patient", pa.string()), ("day", pa.date32()), ("hook", pa.string()), ("order", pa.string()),
-        ("spec", pa.string()), ("rule", pa.string()), ("version", pa.string()), ("level", pa.string()),
-        ("indicator", pa.string()), ("disposition", pa.string()), ("summary", pa.string()), ("detail", pa.string()),
-        ("evidence", _TEXTS), ("implicated", _TEXTS), ("about", pa.string()), ("subject", pa.string()),
-        ("unit", pa.string()), ("prescriber", pa.string()), ("missing", _TEXTS), ("since", pa.date32()),
-        ("canonical", pa.string()),
-    ]
-)  # fmt: skip
-NOT_EVALUATED = pa.schema(
-    [
-        ("patient", pa.string()), ("day", pa.date32()), ("hook", pa.string()), ("order", pa.string()),
-        ("spec", pa.string()), ("reason", pa.string()), ("unit", pa.string()),
-    ]
-)  # fmt: skip
-PATIENTS = pa.schema(
-    [
-        ("patient", pa.string()), ("day", pa.date32()), ("hook", pa.string()), ("order", pa.string()),
-        ("unit", pa.string()), ("evaluated", _TEXTS), ("in_scope", _TEXTS), ("resources", pa.int32()),
-        ("bad", pa.int32()), ("ignored", pa.int32()), ("drugs_identified", pa.int32()),
-        ("drugs_unidentified", pa.int32()), ("drugs_not_listed", pa.int32()), ("drugs_conflict", pa.int32()),
-        ("has_psychotropic", pa.bool_()), ("psychotropic_orders", pa.int32()), ("missing_dates", pa.int32()),
-        ("unidentified", _TEXTS),
-    ]
-)  # fmt: skip
-PROBLEMS = pa.schema(
-    [("file", pa.string()), ("line", pa.int64()), ("kind", pa.string()), ("resource_type", pa.string())]
-)
 RULE_IDS = {"B-02": "benzodiazepine-continuous-use", "A-02": "same-class-pair", "D-01": "antidepressant-follow-up"}
 
 
@@ -109,7 +81,9 @@ def write_audit(
         for part in range(parts):
             chosen = [r for r in rows if sum(str(r.get("patient", r.get("file"))).encode()) % parts == part]
             if chosen:
-                pq.write_table(pa.Table.from_pylist(list(chosen), schema=schema), out / name / f"part-{part:05}.parquet")
+                pq.write_table(
+                    pa.Table.from_pylist(list(chosen), schema=schema), out / name / f"part-{part:05}.parquet"
+                )
     run = {
         "psychmed": "0.1.0", "started": "2026-03-02T08:00:00+00:00", "finished": "2026-03-02T08:01:00+00:00",
         "today": DAY.isoformat(), "as": "point-in-time", "from": None, "to": None, "hook": "batch",

@@ -7,7 +7,7 @@ clear (in scope, nothing found), not evaluated, not applicable (nothing that the
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from cds.audit.outputs.dataset import Run
@@ -21,7 +21,7 @@ WITH found AS (
            max(since) AS since
     FROM findings GROUP BY ALL
 ), scope AS (
-    SELECT DISTINCT {_KEY}, unnest(in_scope) AS spec FROM patients
+    SELECT DISTINCT {_KEY}, unnest(in_scope) AS spec FROM questions
 ), missed AS (
     SELECT {_KEY}, spec, string_agg(DISTINCT reason, ' + ' ORDER BY reason) AS reason FROM not_evaluated GROUP BY ALL
 ), judged AS (
@@ -32,8 +32,8 @@ WITH found AS (
     SELECT {_KEY}, spec, 'not_evaluated', NULL, NULL, reason
     FROM missed ANTI JOIN found USING ({_KEY}, spec) ANTI JOIN scope USING ({_KEY}, spec)
 )
-SELECT judged.*, coalesce(nullif(questions.unit, ''), '') AS unit
-FROM judged JOIN (SELECT DISTINCT ON ({_KEY}) {_KEY}, unit FROM patients ORDER BY {_KEY}, unit) AS questions
+SELECT judged.*, coalesce(nullif(asked.unit, ''), '') AS unit
+FROM judged JOIN (SELECT DISTINCT ON ({_KEY}) {_KEY}, unit FROM questions ORDER BY {_KEY}, unit) AS asked
 USING ({_KEY})
 """
 SEVERITIES = ("critical", "warning", "info")
@@ -52,8 +52,12 @@ class RuleCounts:
 
 @dataclass(frozen=True, slots=True)
 class QualityCounts:
-    """What the records were like. people of each Count: patients it was seen in; value: patients, or records."""
+    """What the records were like. people of each Count: patients it was seen in; value: patients, or records.
 
+    people: everybody in the data, in a replay those without an order too.
+    """
+
+    people: int
     resources: int
     bad: int
     ignored: int
@@ -77,7 +81,9 @@ class Counts:
 def count(run: Run) -> Counts:
     """Count an audit."""
     run.rows(_STATES)
-    asked, people = run.rows(f"SELECT count(*), count(DISTINCT patient) FROM (SELECT DISTINCT {_KEY} FROM patients)")[0]
+    asked, people = run.rows(f"SELECT count(*), count(DISTINCT patient) FROM (SELECT DISTINCT {_KEY} FROM questions)")[
+        0
+    ]
     everybody = Count(asked, people)
     found = run.rows(
         f"SELECT count(*), count(DISTINCT patient) FROM (SELECT DISTINCT {_KEY} FROM states WHERE state = 'found')"
@@ -93,7 +99,7 @@ def _rules(run: Run, everybody: Count) -> dict[str, RuleCounts]:
         states[spec][state] = Count(value, people)
     month = "strftime(day, '%Y-%m')" if run.is_replay else "coalesce(strftime(since, '%Y-%m'), '')"
     of_month = "WHERE state IN ('found', 'clear')" if run.is_replay else "WHERE state = 'found'"
-    by_unit = _strata(run, "unit", "WHERE state IN ('found', 'clear')")
+    by_unit = _strata(run, "unit", "WHERE state IN ('found', 'clear')", name=run.unit_name)
     by_month = _strata(run, month, of_month)
     by_reason = _parts(run, "reason", "not_evaluated")
     by_severity = _parts(run, "severity", "found")
@@ -117,7 +123,7 @@ def _atoms(counted: Mapping[str, Count], everybody: Count) -> Atoms:
     return Atoms(found, clear, missed, Count(value, people))
 
 
-def _strata(run: Run, by: str, where: str) -> dict[str, list[Row]]:
+def _strata(run: Run, by: str, where: str, *, name: Callable[[str], str] = str) -> dict[str, list[Row]]:
     sql = f"""
         SELECT spec, {by} AS name,
                count(*) FILTER (state = 'found'), count(DISTINCT patient) FILTER (state = 'found'),
@@ -125,8 +131,8 @@ def _strata(run: Run, by: str, where: str) -> dict[str, list[Row]]:
         FROM states {where} GROUP BY ALL ORDER BY ALL
     """
     rows: dict[str, list[Row]] = defaultdict(list)
-    for spec, name, found, found_people, clear, clear_people in run.rows(sql):
-        rows[spec].append(Row(name, Count(found, found_people), Count(clear, clear_people)))
+    for spec, stratum, found, found_people, clear, clear_people in run.rows(sql):
+        rows[spec].append(Row(name(stratum), Count(found, found_people), Count(clear, clear_people)))
     return rows
 
 
@@ -155,26 +161,27 @@ def _quality(run: Run) -> QualityCounts:
     """)
     totals = run.rows("""
         SELECT coalesce(sum(resources), 0), coalesce(sum(bad), 0), coalesce(sum(ignored), 0),
-               count(*) FILTER (psychotropic) FROM people
+               count(*) FILTER (psychotropic), count(*) FROM people
     """)[0]
-    resources, bad, ignored, psychotropic = (int(n) for n in totals)
-    drugs = {
-        state: Count(*(int(n) for n in run.rows(f"SELECT coalesce(sum({state}), 0), count(*) FILTER ({state} > 0) FROM people")[0]))
-        for state in _DRUG_STATES
-    }  # fmt: skip
-    dates = run.rows("SELECT coalesce(sum(missing_dates), 0), count(*) FILTER (missing_dates > 0) FROM people")[0]
+    resources, bad, ignored, psychotropic, people = (int(n) for n in totals)
+
+    def of(column: str) -> Count:
+        sql = f"SELECT coalesce(sum({column}), 0), count(*) FILTER ({column} > 0) FROM people"
+        return Count(*(int(n) for n in run.rows(sql)[0]))
+
     codes = run.rows("""
         SELECT code, count(DISTINCT patient) FROM (SELECT patient, unnest(unidentified) AS code FROM patients)
         GROUP BY code ORDER BY code
     """)
     problems = run.rows("SELECT kind, resource_type, count(*) FROM problems GROUP BY ALL ORDER BY ALL")
     return QualityCounts(
+        people,
         resources,
         bad,
         ignored,
         Count(psychotropic, psychotropic),
-        drugs,
+        {state: of(state) for state in _DRUG_STATES},
         {code: Count(n, n) for code, n in codes},
-        Count(int(dates[0]), int(dates[1])),
+        of("missing_dates"),
         {(kind, resource_type): n for kind, resource_type, n in problems},
     )

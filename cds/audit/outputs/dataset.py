@@ -1,7 +1,7 @@
 """The datasets of an audit as DuckDB sees them: `Run` is what every output is computed from.
 
-Views `findings`, `not_evaluated`, `patients`, `problems`. A question is one row of `patients`: a patient on a day, in a
-replay one of the patient's orders. `unit` is the question's, so that who is counted and out of how many are the same.
+Views `findings`, `not_evaluated`, `patients`, `problems`, and `questions`: rows of `patients`, one a patient, in a
+replay one an order. `unit` is the question's, so that who is counted and out of how many are the same.
 """
 
 from __future__ import annotations
@@ -21,27 +21,7 @@ if TYPE_CHECKING:
     import pyarrow
 
 _BATCH_ROWS = 10_000
-_COLUMNS: dict[str, dict[str, str]] = {
-    "findings": {
-        "patient": "VARCHAR", "day": "DATE", "hook": "VARCHAR", "order": "VARCHAR", "spec": "VARCHAR",
-        "rule": "VARCHAR", "version": "VARCHAR", "level": "VARCHAR", "indicator": "VARCHAR", "disposition": "VARCHAR",
-        "summary": "VARCHAR", "detail": "VARCHAR", "evidence": "VARCHAR[]", "implicated": "VARCHAR[]",
-        "about": "VARCHAR", "subject": "VARCHAR", "unit": "VARCHAR", "prescriber": "VARCHAR", "missing": "VARCHAR[]",
-        "since": "DATE", "canonical": "VARCHAR",
-    },
-    "not_evaluated": {
-        "patient": "VARCHAR", "day": "DATE", "hook": "VARCHAR", "order": "VARCHAR", "spec": "VARCHAR",
-        "reason": "VARCHAR", "unit": "VARCHAR",
-    },
-    "patients": {
-        "patient": "VARCHAR", "day": "DATE", "hook": "VARCHAR", "order": "VARCHAR", "unit": "VARCHAR",
-        "evaluated": "VARCHAR[]", "in_scope": "VARCHAR[]", "resources": "INTEGER", "bad": "INTEGER",
-        "ignored": "INTEGER", "drugs_identified": "INTEGER", "drugs_unidentified": "INTEGER",
-        "drugs_not_listed": "INTEGER", "drugs_conflict": "INTEGER", "has_psychotropic": "BOOLEAN",
-        "psychotropic_orders": "INTEGER", "missing_dates": "INTEGER", "unidentified": "VARCHAR[]",
-    },
-    "problems": {"file": "VARCHAR", "line": "BIGINT", "kind": "VARCHAR", "resource_type": "VARCHAR"},
-}  # fmt: skip
+_KINDS = {"string": "VARCHAR", "date32[day]": "DATE", "int32": "INTEGER", "int64": "BIGINT", "bool": "BOOLEAN"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +36,14 @@ class Run:
     def is_replay(self) -> bool:
         """Whether each order was asked about on its own day, and not each patient once."""
         return bool(self.told.get("as") == "replay")
+
+    def unit_name(self, unit: str) -> str:
+        """The name of an organisation or place as the export has it, else its reference; "" for none recorded."""
+        names: dict[str, str] = self.told.get("units") or {}
+        name = " ".join(names.get(unit, "").split())
+        if not name:
+            return unit
+        return name if list(names.values()).count(names[unit]) == 1 else f"{name} ({unit})"
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """A result that is small: counts, never one row a patient."""
@@ -72,17 +60,21 @@ def open_run(out: Path, *, memory: int) -> Iterator[Run]:
 
     Raises CdsError for a folder that holds no finished audit.
     """
-    told = _told(out)
+    told = read_told(out)
     connection = _connect(out, memory)
     try:
-        for name, columns in _COLUMNS.items():
+        for name, columns in _columns().items():
             _view(connection, out / name, name, columns)
+        # In a replay a patient without orders has a row as well, and no question.
+        asked = "WHERE \"order\" <> ''" if told.get("as") == "replay" else ""
+        connection.execute(f"CREATE VIEW questions AS SELECT * FROM patients {asked}")
         yield Run(out, told, connection)
     finally:
         connection.close()
 
 
-def _told(out: Path) -> dict[str, Any]:
+def read_told(out: Path) -> dict[str, Any]:
+    """What the evaluation said of itself: run.json. Raises CdsError for a folder that holds no finished audit."""
     path = out / "run.json"
     try:
         told = orjson.loads(path.read_bytes())
@@ -101,7 +93,7 @@ def _connect(out: Path, memory: int) -> duckdb.DuckDBPyConnection:
     except ImportError:
         raise CdsError("audits need the extra [audit] (pip install 'psychmed-cds[audit]')") from None
 
-    config = {
+    config: dict[str, str | bool | int | float | list[str]] = {
         "memory_limit": f"{max(memory, 64 * 1024 * 1024)}B",
         # One thread: rows and files come out alike on every machine. The datasets are small beside what was read.
         "threads": 1,
@@ -112,10 +104,20 @@ def _connect(out: Path, memory: int) -> duckdb.DuckDBPyConnection:
     return duckdb.connect(":memory:", config=config)
 
 
+def _columns() -> dict[str, dict[str, str]]:
+    """Column and type of each dataset, in DuckDB's words."""
+    from cds.audit.schema import DATASETS
+
+    def kind(arrow: Any) -> str:
+        return f"{_KINDS[str(arrow.value_type)]}[]" if hasattr(arrow, "value_type") else _KINDS[str(arrow)]
+
+    return {name: {field.name: kind(field.type) for field in schema} for name, schema in DATASETS.items()}
+
+
 def _view(connection: duckdb.DuckDBPyConnection, folder: Path, name: str, columns: dict[str, str]) -> None:
     """A view of the dataset's parts; of none, an empty one."""
     chosen = ", ".join(f'CAST("{column}" AS {kind}) AS "{column}"' for column, kind in columns.items())
-    parts = sorted(str(path) for path in folder.glob("part-*.parquet"))
+    parts = sorted(str(path) for path in folder.glob("[!.]*.parquet"))
     if parts:
         listed = ", ".join("'" + part.replace("'", "''") + "'" for part in parts)
         source = f"read_parquet([{listed}])"

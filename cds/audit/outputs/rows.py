@@ -75,19 +75,19 @@ FROM findings
 ORDER BY unit, prescriber, CASE indicator WHEN 'critical' THEN 0 WHEN 'warning' THEN 1 ELSE 2 END, {_SORT}
 """
 _WORKLIST_HEADER = (
-    "clinic", "prescriber", "patient", "patient_in_report", "order", "indicator", "rule", "summary", "asked_on", "since",
-    "implicated", "could_not_be_checked", "card",
+    "clinic", "prescriber", "patient", "patient_in_report", "order", "indicator", "rule", "summary", "asked_on",
+    "since", "implicated", "could_not_be_checked", "card",
 )  # fmt: skip
 
 
 def write_worklist(run: Run, numbers: Mapping[str, int]) -> int:
-    """Write `worklist.csv`, by clinic and prescriber. numbers: patients that the report shows, by their number in it."""
+    """Write `worklist.csv`, by clinic and prescriber. numbers: of the patients in the report."""
 
     def rows() -> Iterator[list[Any]]:
         for batch in run.reader(_WORKLIST):
             for row in batch.to_pylist():
                 yield [
-                    row["unit"] or "not recorded",
+                    run.unit_name(row["unit"]) or "not recorded",
                     row["prescriber"] or "not recorded",
                     row["patient"],
                     numbers.get(row["patient"], ""),
@@ -113,6 +113,7 @@ def write_detected_issues(run: Run) -> int:
     def lines() -> Iterator[bytes]:
         for row in _sorted_findings(run):
             rule = rules.get(row["spec"], {})
+            orders = [*(row["implicated"] or []), *([row["order"]] if row["order"] else [])]
             resource = detected_issue(
                 Issue(
                     id=row["id"],
@@ -124,12 +125,12 @@ def write_detected_issues(run: Run) -> int:
                     title=str(rule.get("title") or row["rule"]),
                     summary=row["summary"],
                     detail=row["detail"],
-                    implicated=tuple(dict.fromkeys([*(row["implicated"] or []), *([row["order"]] if row["order"] else [])])),
+                    implicated=tuple(dict.fromkeys(orders)),
                     evidence=tuple(row["evidence"] or []),
                     source_url=str((rule.get("source") or {}).get("url", "")),
                     author=f"psychmed {version}".strip(),
                 )
-            )  # fmt: skip
+            )
             yield orjson.dumps(resource)
 
     return write_lines(run.out / "detected_issues.ndjson", lines())

@@ -43,6 +43,7 @@ class Parts:
 class RuleSummary:
     """One rule: what it is (from run.json) and what may be shown of it.
 
+    about: what a chart must hold to be in scope, one of these.
     grain: "month" or "year" of `over_time`; of a replay its rows hold who was in scope too.
     reason_names: why it was not evaluated, most frequent first; of a hidden number only the first two.
     indicators: those that occurred, most severe first; their numbers stand in by_indicator where they may be shown.
@@ -55,6 +56,7 @@ class RuleSummary:
     status: str
     signed_off: bool
     review_by: str | None
+    about: tuple[str, ...]
     source_label: str
     source_url: str
     counts: ShownAtoms
@@ -82,6 +84,7 @@ class RuleSummary:
 class Quality:
     """What the records were like. resources, bad, ignored and problems count records of the files, not people."""
 
+    people: Shown
     resources: int
     bad: int
     ignored: int
@@ -156,6 +159,7 @@ def _rule(told: Mapping[str, Any], counts: RuleCounts, is_replay: bool, min_cell
         status=str(told.get("status", "")),
         signed_off=bool(told.get("signed_off")),
         review_by=told.get("review_by") or None,
+        about=tuple(str(what) for what in told.get("about", ())),
         source_label=str(source.get("label", "")),
         source_url=str(source.get("url", "")),
         counts=shown,
@@ -227,23 +231,35 @@ def _joined(one: Count, other: Count) -> Count:
 
 def _with_finding(counts: Counts, rules: Sequence[RuleSummary], min_cell: int) -> Shown:
     """People, or orders, with any finding. Beside a hidden number of a rule it could tell what is hidden there."""
-    none = Count(counts.everybody.value - counts.with_finding.value, counts.everybody.people - counts.with_finding.people)
+    none = Count(
+        counts.everybody.value - counts.with_finding.value, counts.everybody.people - counts.with_finding.people
+    )
     if none.value and not none.people:
         none = Count(none.value, none.value)  # a replay: who has orders of both kinds is among them
     alone = protect(Atoms(counts.with_finding, none, NONE, NONE), min_cell)
     return alone.found if all(rule.counts.found.value is not None for rule in rules) else HIDDEN
 
 
-def _quality(counts: QualityCounts, people: int, min_cell: int) -> Quality:
+def _people(everybody: int, asked: int, min_cell: int) -> Shown:
+    """All patients; not where those of whom no order was asked about are few."""
+    if is_small(Count(everybody, everybody), min_cell):
+        return FEW
+    rest = everybody - asked
+    return HIDDEN if is_small(Count(rest, rest), min_cell) else Shown(everybody)
+
+
+def _quality(counts: QualityCounts, asked: int, min_cell: int) -> Quality:
     def of_people(count: Count) -> Shown:
         """A number of patients; what is left of all patients must not be small either."""
-        return protect(Atoms(count, Count(people - count.people, people - count.people), NONE, NONE), min_cell).found
+        rest = counts.people - count.people
+        return protect(Atoms(count, Count(rest, rest), NONE, NONE), min_cell).found
 
     def of_records(count: Count) -> Shown:
         few = of_people(Count(count.people, count.people)).value is None
         return HIDDEN if few else Shown(count.value)
 
     return Quality(
+        people=_people(counts.people, asked, min_cell),
         resources=counts.resources,
         bad=counts.bad,
         ignored=counts.ignored,

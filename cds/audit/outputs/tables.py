@@ -18,7 +18,7 @@ from cds.fhir.measure_report import Population, RuleReport, Stratum, measure_rep
 MOST_LISTED_LINES = 10_000
 _OF_RUN = (
     "psychmed", "today", "as", "from", "to", "hook", "rules_version", "engine", "drug_table", "data_date", "limit",
-    "only_rules", "settings_changed", "failed_parts", "inputs",
+    "only_rules", "settings_changed", "failed_parts", "unread_files", "inputs",
 )  # fmt: skip
 
 
@@ -118,7 +118,15 @@ def write_data_quality(run: Run, summary: Summary) -> None:
     def rows() -> Iterator[list[Any]]:
         for code, shown in quality.unidentified:
             system, _, bare = code.rpartition("|")
-            yield ["medication not identified", system or bare, bare if system else "", "", "", number(shown, n), "patients"]
+            yield [
+                "medication not identified",
+                system or bare,
+                bare if system else "",
+                "",
+                "",
+                number(shown, n),
+                "patients",
+            ]
         for name, shown in quality.drugs.items():
             yield ["medication records", name.replace("_", " "), "", "", "", number(shown, n), "records"]
         yield ["without a date", "", "", "", "", number(quality.missing_dates, n), "records"]

@@ -11,6 +11,7 @@ from cds.audit.outputs.small_cells import DEFAULT_MIN_CELL, check_min_cell
 from cds.audit.outputs.summary import Summary, summarise
 from cds.audit.outputs.tables import write_data_quality, write_measure_reports, write_not_evaluated, write_summary
 from cds.audit.report.examples import MOST_EXAMPLES, choose
+from cds.audit.report.pictures import Draw, no_pictures
 
 DEFAULT_MEMORY = 1024 * 1024 * 1024
 
@@ -23,11 +24,13 @@ def write_outputs(
     memory: int = DEFAULT_MEMORY,
     report: bool = True,
     examples: int = MOST_EXAMPLES,
+    draw: Draw = no_pictures,
 ) -> Summary:
     """Write the outputs of the audit in `out` and return what they show.
 
     min_cell: counts of fewer people are hidden in everything that names no patient. memory: bytes of the database.
-    report: write `report.html`; identified: it names patients by their identifier; examples: charts shown for a rule.
+    report: write `report.html`; identified: it names patients by their identifier; examples: charts shown for a rule,
+    drawn by `draw`.
     Two calls on the same files write the same bytes. Raises CdsError for a folder without a finished audit.
     """
     check_min_cell(min_cell)
@@ -44,5 +47,5 @@ def write_outputs(
         if report:
             from cds.audit.report.write import write_report
 
-            write_report(out, summary, chosen, identified=identified)
+            write_report(out, summary, chosen, draw=draw, identified=identified)
     return summary

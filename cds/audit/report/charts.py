@@ -66,7 +66,7 @@ def funnel(units: Sequence[Unit], share: float, *, counted: str, title: str) -> 
     """Rate by size, one mark a unit, with the limits that chance alone would keep to."""
     largest = _nice(max(u.of for u in units) * 1.05)
     # Where units are small the limits are wide: what is drawn ends above the units, not above the limits.
-    highest = max(max(u.share for u in units), funnel_limits(share, min(u.of for u in units), WARN_TAIL)[1])
+    highest = max(*(u.share for u in units), funnel_limits(share, min(u.of for u in units), WARN_TAIL)[1])
     top = min(_nice(max(highest * 1.08, 0.02)), 1.0)
     area = _Area(0, largest, top)
     smallest = min(u.of for u in units)
@@ -163,7 +163,9 @@ def course(moments: Sequence[Moment], *, title: str, words: str) -> str:
                 parts.append(_text(x, _HEIGHT - _BOTTOM + 28, year, anchor="middle", soft=True))
             previous = year
         parts.append(_moment(moment, x, width, area, rates))
-    points = [(area.x(n), area.y(m.found / m.of)) for n, m in enumerate(moments) if rates and m.found is not None and m.of]
+    points = [
+        (area.x(n), area.y(m.found / m.of)) for n, m in enumerate(moments) if rates and m.found is not None and m.of
+    ]
     if len(points) > 1:
         parts.insert(1, f'<polyline class="course" points="{_points(points)}"/>')
     said = [f"{m.name}: {'not shown' if m.found is None else m.found}{f' of {m.of}' if m.of else ''}" for m in moments]
@@ -205,7 +207,7 @@ class _Area:
         parts = []
         for value in _ticks(self.top, whole=not self.as_share):
             y = self.y(value)
-            label = percent(value) if self.as_share else f"{value:,.0f}"
+            label = f"{100 * value:.6g} %" if self.as_share else f"{value:,.0f}"
             parts.append(f'<line class="grid" x1="{_LEFT}" y1="{y:.1f}" x2="{_WIDTH - _RIGHT}" y2="{y:.1f}"/>')
             parts.append(_text(_LEFT - 6, y + 4, label, anchor="end", soft=True))
         if ticks:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,9 @@ from cds.audit.outputs.small_cells import ShownRow
 from cds.audit.outputs.summary import Parts, RuleSummary, Summary
 from cds.audit.report import charts
 from cds.audit.report.examples import Example, by_weight
+from cds.audit.report.pictures import Pictures
 from cds.audit.report.words import (
+    HIDDEN_MARK,
     between,
     day,
     listed,
@@ -26,6 +29,7 @@ _LEAST_UNITS = 3
 _MOST_UNITS = 20
 _MOST_CODES = 30
 _MOST_FIRST = 3
+_STALE_DAYS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,7 @@ class RuleView:
     """One rule as the report shows it."""
 
     rule: RuleSummary
+    about: str
     anchor: str
     found: str
     in_scope: str
@@ -75,13 +80,13 @@ class RuleView:
 
 
 class Page:
-    """The report's content. pictures: SVG of a chart by example; identified: patients are named by identifier."""
+    """The report's content. identified: patients are named by identifier."""
 
     def __init__(
         self,
         summary: Summary,
         examples: Sequence[Example],
-        pictures: Mapping[Example, str],
+        pictures: Pictures,
         *,
         identified: bool,
     ) -> None:
@@ -129,6 +134,14 @@ class Page:
         if told.get("failed_parts"):
             failed, parts = len(told["failed_parts"]), told.get("parts", "?")
             said.append(f"Incomplete: {failed} of {parts} parts of the data failed, and their patients are not in it.")
+        old = self._days_without_data()
+        if old is not None:
+            said.append(
+                f"The data end {old:,} days before the day asked about: what looks unfinished or overdue may only be "
+                "missing from the export."
+            )
+        if told.get("unread_files"):
+            said.append(f"Not read to the end: {listed([str(name) for name in told['unread_files']])}.")
         if told.get("limit"):
             said.append(f"Not all patients: the run was limited to {told['limit']:,}.")
         if told.get("only_rules"):
@@ -136,6 +149,15 @@ class Page:
         if self.identified:
             said.append("This report names patients by their identifier: it is for the clinic that treats them.")
         return said
+
+    def _days_without_data(self) -> int | None:
+        """Days from the last record to the day asked about, when they are many."""
+        try:
+            last = dt.date.fromisoformat(str(self.told.get("data_date"))[:10])
+        except ValueError:
+            return None
+        days = (self.summary.today - last).days
+        return days if days > _STALE_DAYS and not self.summary.is_replay else None
 
     @property
     def what_was_found(self) -> list[str]:
@@ -149,6 +171,11 @@ class Page:
             said.append(f"None of {ruled} found anything in what could be evaluated.")
         else:
             said.append(f"{len(self.found)} of {ruled} found something.")
+        with_drugs = number(summary.quality.with_psychotropics, summary.min_cell)
+        if with_drugs != HIDDEN_MARK and summary.quality.people.value:
+            said.append(
+                f"{with_drugs} of {summary.quality.people.value:,} patients have a psychotropic medicine on record."
+            )
         if summary.with_finding.value:
             said.append(f"{summary.with_finding.value:,} {self.counted} have at least one finding.")
         critical = [f"{v.rule.spec} ({v.rule.title})" for v in self.found if v.rule.indicators[0] == "critical"]
@@ -162,20 +189,37 @@ class Page:
         return self.found[:_MOST_FIRST]
 
     @property
+    def out_of_reach(self) -> list[str]:
+        """Rules with nobody in scope."""
+        return [v.rule.spec for v in self.silent if v.rule.counts.in_scope.value == 0]
+
+    @property
+    def has_bars(self) -> bool:
+        return any(view.bar for view in self.views)
+
+    @property
     def how_sure(self) -> list[str]:
         n = self.summary.min_cell
         said = []
         with_rate = [v for v in self.found if v.rule.rate is not None]
         if with_rate:
             said.append(
-                f"Behind each rate stands its 95 % interval. It says how far the rate could lie by chance, "
-                f"not whether a finding is right: nobody has checked the findings against the {self.one}s' notes."
+                "Behind each rate stands its 95 % interval. It says how far the rate could lie by chance, "
+                "not whether a finding is right: nobody has checked the findings against the patients’ notes."
             )
         hidden = [v.rule.spec for v in self.found if v.rule.counts.found.value is None]
         if hidden:
+            whose = "their numbers are" if len(hidden) > 1 else "its number is"
             said.append(
-                f"{listed(hidden)}: no rate is shown, because {'their numbers are' if len(hidden) > 1 else 'its number is'} "
-                f"of fewer than {n} people, or would give away one that is."
+                f"{listed(hidden)}: no rate is shown, because {whose} of fewer than {n} people, or would give away "
+                f"one that is."
+            )
+        zero = [v for v in self.silent if v.rule.interval is not None]
+        if zero:
+            widest = max(zero, key=lambda v: v.rule.interval[1] if v.rule.interval else 0.0)
+            said.append(
+                f"Nothing found among few proves little: for {widest.rule.spec}, 0 of {widest.in_scope} in scope, the "
+                f"rate could still be {percent(widest.rule.interval[1] if widest.rule.interval else 0.0)}."
             )
         if self.summary.is_replay and with_rate:
             said.append("Orders of one patient are alike: the true intervals are wider than those shown.")
@@ -198,7 +242,9 @@ class Page:
             said.append(f"{listed(few)} could not be evaluated for some {self.counted}.")
         quality = summary.quality
         if quality.unidentified:
-            said.append(f"{len(quality.unidentified)} codes or texts of medicines were not identified; no rule saw them.")
+            said.append(
+                f"{len(quality.unidentified)} codes or texts of medicines were not identified; no rule saw them."
+            )
         if quality.problems:
             lines = sum(quality.problems.values())
             said.append(f"{lines:,} line{'s' if lines != 1 else ''} of the files could not be used.")
@@ -216,6 +262,7 @@ class Page:
         examples = [e for e in self._examples if e.spec == rule.spec]
         return RuleView(
             rule=rule,
+            about="; ".join(what[0].lower() + what[1:].rstrip(".") for what in rule.about if what),
             anchor=f"rule-{rule.spec.lower()}",
             found=number(counts.found, n),
             in_scope=number(counts.in_scope, n),
@@ -240,10 +287,15 @@ class Page:
     def _sentence(self, rule: RuleSummary) -> str:
         """The rule's result in words."""
         n, counts = self.summary.min_cell, rule.counts
-        if rule.rate is not None and rule.interval is not None:
-            found, scope = counts.found.value or 0, counts.in_scope.value or 0
+        if rule.rate == 0 and rule.interval is not None:
             return (
-                f"Something was found for {found:,} of {scope:,} {self.counted} in scope: {percent(rule.rate)} "
+                f"Nothing was found for any of {counts.in_scope.value:,} {self.counted} in scope (95 % interval of the "
+                f"rate {between(*rule.interval)})."
+            )
+        if rule.rate is not None and rule.interval is not None:
+            found, judged = counts.found.value or 0, counts.in_scope.value or 0
+            return (
+                f"Something was found for {found:,} of {judged:,} {self.counted} in scope: {percent(rule.rate)} "
                 f"(95 % interval {between(*rule.interval)})."
             )
         if counts.in_scope.value == 0:
@@ -274,7 +326,9 @@ class Page:
         left_out = [f"{pooled} with fewer than {self.summary.min_cell} people in scope"] if pooled else []
         left_out += [f"{closed} where too few people have, or do not have, a finding"] if closed else []
         title = f"Rate by unit of {rule.spec}, with the limits of chance"
-        note += f"; left out are {listed(left_out)}." if left_out else "."
+        note += (
+            f"; left out are {listed(left_out)}. Who is left out depends on what was found there." if left_out else "."
+        )
         return charts.funnel(known, share, counted=self.counted, title=title), note, rows
 
     def _unit_rows(self, rule: RuleSummary, units: Sequence[charts.Unit]) -> list[tuple[str, str, str, str, str]]:
@@ -312,8 +366,9 @@ class Page:
         else:
             words, title = f"{self.counted} found", f"What {rule.spec} found, by the {rule.grain} in which it began"
             note = (
-                f"By the {rule.grain} in which what was found began (the newest order involved). It is what still stands "
-                f"on the day of the audit: what began and ended before is not in it, so a rise towards the end says little."
+                f"By the {rule.grain} in which what was found began (the newest order involved). It is what still "
+                f"stands on the day of the audit: what began and ended before is not in it, so a rise towards the end "
+                f"says little."
             )
         if pool is not None:
             note += f" “–”: not shown, or nothing; {pool.pooled} {rule.grain}s are of too few people by themselves."
@@ -332,7 +387,7 @@ class Page:
         why, facts, records = why_and_facts(example.detail)
         clean = (lambda text: text) if self.identified else without_references
         name = example.patient if self.identified else str(example.number)
-        picture = self._pictures.get(example, "")
+        picture = clean(self._pictures.drawn.get(example, ""))
         return ExampleView(
             heading=f"Patient {name}",
             indicator=example.indicator,
@@ -343,7 +398,7 @@ class Page:
             asked=day(example.day),
             records=records if self.identified else "",
             picture=picture,
-            no_picture="" if picture else "No picture: the records of this run are no longer kept.",
+            no_picture="" if picture else f"No picture: {self._pictures.why_not}.",
         )
 
     @property

@@ -9,15 +9,15 @@ from cds.audit.outputs.files import write_bytes
 from cds.audit.outputs.summary import Summary
 from cds.audit.report.examples import Example
 from cds.audit.report.page import Page
-from cds.audit.report.pictures import pictures
+from cds.audit.report.pictures import Draw
 from cds.errors import CdsError
 
 _TEMPLATES = Path(__file__).resolve().parent / "templates"
 
 
-def write_report(out: Path, summary: Summary, examples: Sequence[Example], *, identified: bool) -> None:
+def write_report(out: Path, summary: Summary, examples: Sequence[Example], *, draw: Draw, identified: bool) -> None:
     """Write the report of the audit in `out`. Raises CdsError when the extra [report] is not installed."""
-    page = Page(summary, examples, pictures(out, examples), identified=identified)
+    page = Page(summary, examples, draw(examples), identified=identified)
     write_bytes(out / "report.html", render(page).encode())
 
 
