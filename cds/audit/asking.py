@@ -14,7 +14,7 @@ from cds.audit.compact import Gathered
 from cds.audit.job import Job
 from cds.chart.model import Administration, Chart, Fill, Order, Statement
 from cds.errors import HookRequestError
-from cds.evaluate import Evaluator, HookCall, Prepared
+from cds.evaluate import Evaluator, HookCall, Basis
 from cds.fhir import records as r
 from cds.fhir.reading import Reading, normalize_reference
 from cds.findings import Evaluation, Finding, NotEvaluated
@@ -90,8 +90,8 @@ class Asker:
 
     def _one(self, outcome: Outcome, q: _Question) -> None:
         try:
-            prepared = self._evaluator.prepare(q.call, today=q.day)
-            evaluation = self._evaluator.evaluate(q.call, today=q.day, prepared=prepared)
+            basis = self._evaluator.prepare(q.call, today=q.day)
+            evaluation = self._evaluator.evaluate(q.call, today=q.day, basis=basis)
         except HookRequestError:
             self._nothing_known(outcome, q, "chart: could not be read")
             return
@@ -100,7 +100,7 @@ class Asker:
             _log.error("a chart could not be evaluated: %s", type(error).__name__)
             self._nothing_known(outcome, q, f"internal: {type(error).__name__}")
             return
-        chart = prepared.chart
+        chart = basis.chart
         unit = q.places.of_patient(chart)
         if chart.latest is not None:
             latest = dt.date.fromordinal(chart.latest)
@@ -108,16 +108,16 @@ class Asker:
         findings = [_finding_row(q, f, chart, unit) for f in evaluation.findings]
         outcome.findings += sorted(findings, key=lambda row: (row["spec"], row["subject"], row["canonical"]))
         outcome.not_evaluated += [_not_evaluated_row(q, n, unit) for n in evaluation.not_evaluated]
-        outcome.patients.append(self._evaluated_row(q, unit, prepared, evaluation))
+        outcome.patients.append(self._evaluated_row(q, unit, basis, evaluation))
 
     def _nothing_known(self, outcome: Outcome, q: _Question, why: str) -> None:
         rows = [_not_evaluated_row(q, NotEvaluated(spec, why), "") for spec in self._asked[q.call.hook]]
         outcome.not_evaluated += rows
         outcome.patients.append(_patient_row(q, q.call.hook, ""))
 
-    def _evaluated_row(self, q: _Question, unit: str, prepared: Prepared, evaluation: Evaluation) -> Row:
-        chart, hook = prepared.chart, q.call.hook
-        kinds = {fact.kind for fact in prepared.derived.facts}
+    def _evaluated_row(self, q: _Question, unit: str, basis: Basis, evaluation: Evaluation) -> Row:
+        chart, hook = basis.chart, q.call.hook
+        kinds = {fact.kind for fact in basis.derived.facts}
         first = self._first_kinds[hook]
         evaluated = sorted(set(evaluation.evaluated))
         drugs = evaluation.medications

@@ -88,13 +88,13 @@ def _picture(evaluator: Evaluator, call: HookCall | None, example: Example, pref
 
     if call is None:
         return ""
-    prepared = evaluator.prepare(call, today=example.day)
-    findings = evaluator.evaluate(call, today=example.day, prepared=prepared).findings
+    basis = evaluator.prepare(call, today=example.day)
+    findings = evaluator.evaluate(call, today=example.day, basis=basis).findings
     finding = next((f for f in findings if _is(f, example)), None)
     if finding is None:
         return ""
     picture = timeline(
-        prepared.chart, prepared.derived.facts, hook=call.hook, rules=evaluator.rules, finding=finding
+        basis.chart, basis.derived.facts, hook=call.hook, rules=evaluator.rules, finding=finding
     )  # fmt: skip
     # Inside a page the namespace is known, and an address in the page would look like something that is loaded.
     return as_svg(picture, width=_WIDTH, id_prefix=prefix).replace(' xmlns="http://www.w3.org/2000/svg"', "", 1)
