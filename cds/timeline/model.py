@@ -87,7 +87,8 @@ class Window:
 
     @property
     def label(self) -> str:
-        return f"{self.name} {self.value}"
+        """What stands before the row; "~": the edge cannot be had to the day."""
+        return f"{self.name} {'~' if self.about else ''}{self.value}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from cds.timeline.svg_parts import NORMAL, SMALL, Drawing, Room, fitted, style, 
 from cds.timeline.view import rule_words, view
 
 _ROW, _PAD, _AXIS = 26.0, 10.0, 34.0
-_LABEL = 236.0
+_LABEL = 280.0
 _LEAST_WIDTH, _A_TICK = 420, 84.0
 _BAR_WORDS = {
     "supplied": "in hand (handed over)",
@@ -60,7 +60,7 @@ class _Picture:
         self.draw = Drawing(prefix)
         labels = [lane.label for lane in self.view.lanes] + [w.label for w in picture.windows]
         longest = max((width_of(text, NORMAL) for text in labels), default=60)
-        self.left = _PAD + min(max(longest + 12, 80), _LABEL, width * 0.32)
+        self.left = _PAD + min(max(longest + 12, 80), _LABEL, width * 0.34)
         self.right = width - _PAD - 12
         self.y = _PAD + _AXIS
         self.used: list[str] = []
@@ -214,7 +214,7 @@ class _Picture:
             self.y += _ROW - 4
 
     def _window(self, w: Window) -> None:
-        self._label(w.label + (" (about)" if w.about else ""))
+        self._label(w.label)
         first, last = max(w.first, self.picture.first), min(w.last, self.picture.last)
         y = self.y + _ROW / 2
         if first <= last:

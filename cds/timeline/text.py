@@ -39,7 +39,7 @@ _WORDS = {
     "review": "review",
     "stopped": "order stopped",
 }
-_LEAST_WIDTH, _LONGEST_LABEL, _A_TICK = 60, 34, 11
+_LEAST_WIDTH, _LONGEST_LABEL, _A_TICK = 60, 36, 11
 
 
 def as_text(picture: Timeline, *, width: int = 80) -> str:
@@ -51,8 +51,8 @@ class _Page:
     def __init__(self, picture: Timeline, width: int) -> None:
         self.picture, self.width = picture, width
         self.view = view(picture, most_medications=10, most_others=6)
-        labels = [_lane_label(lane) for lane in self.view.lanes] + [_window_label(w) for w in picture.windows]
-        longest = min(max(map(len, labels), default=0), _LONGEST_LABEL, width * 2 // 5)
+        labels = [_lane_label(lane) for lane in self.view.lanes] + [w.label for w in picture.windows]
+        longest = min(max(map(len, labels), default=0), _LONGEST_LABEL, width * 9 // 20)
         self.left = max(longest, 8) + 2
         self.columns = width - self.left
         self.used: list[str] = []
@@ -173,7 +173,7 @@ class _Page:
         if w.fires is not None:
             a, b = self._column(max(w.fires[0], self.picture.first)), self._column(min(w.fires[1], self.picture.last))
             row[a : b + 1] = ["!"] * (b - a + 1)
-        return self._line(_window_label(w), row)
+        return self._line(w.label, row)
 
     def _use(self, kind: str) -> None:
         if kind not in self.used:
@@ -188,6 +188,8 @@ class _Page:
             said.append(f"! fires from {self.picture.date(min(fires))} ({relative(min(fires))})")
         if any(w.fires is not None and w.plan for w in self.picture.windows):
             said.append("! days beyond the limit")
+        if any(w.about for w in self.picture.windows):
+            said.append("~ about: its edge cannot be had to the day")
         if any(lane.concerned for lane in self.view.lanes):
             said.append("* the rule looks at it")
         lines: list[str] = []
@@ -201,10 +203,6 @@ class _Page:
 
 def _lane_label(lane: Lane) -> str:
     return f"* {lane.label}" if lane.concerned else lane.label
-
-
-def _window_label(w: Window) -> str:
-    return f"{w.label}{' (about)' if w.about else ''}"
 
 
 def _cut(words: str, most: int) -> str:
