@@ -74,7 +74,8 @@ class _Page:
 
     def _row(self) -> list[str]:
         row = [" "] * self.columns
-        row[self._column(0)] = ":"
+        if self.picture.first <= 0 <= self.picture.last:
+            row[self._column(0)] = ":"
         return row
 
     def _line(self, label: str, row: list[str]) -> str:
@@ -171,8 +172,10 @@ class _Page:
                 at = a + 1 + (b - a - 1 - len(words)) // 2
                 row[at : at + len(words)] = words
         if w.fires is not None:
-            a, b = self._column(max(w.fires[0], self.picture.first)), self._column(min(w.fires[1], self.picture.last))
-            row[a : b + 1] = ["!"] * (b - a + 1)
+            first, last = max(w.fires[0], self.picture.first), min(w.fires[1], self.picture.last)
+            if first <= last:
+                a, b = self._column(first), self._column(last)
+                row[a : b + 1] = ["!"] * (b - a + 1)
         return self._line(w.label, row)
 
     def _use(self, kind: str) -> None:
