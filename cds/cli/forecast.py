@@ -177,9 +177,8 @@ def _text(r: dict[str, Any]) -> str:
     title = f"{r['rule']}  {r['id']} ({r['status']}), as if switched on" if r["id"] else "all rules, as they stand"
     lines = [f"{title}; {r['hook']}"]
     period = f", {r['from']} to {r['to']}" if r["from"] else ""
-    lines.append(f"{r['asked']} psychotropic orders of {r['charts']} charts{period}")
-    if what == "visits":
-        lines[-1] = lines[-1].replace("psychotropic orders", "visits")
+    asked = _many(r["asked"], "visit" if what == "visits" else "psychotropic order")
+    lines.append(f"{asked} of {_many(r['charts'], 'chart')}{period}")
     lines.append(f"cards         {_number(r['cards'], r['per_100'], what)}{_listed(r['by_indicator'])}")
     lines.append(f"interruptive  {_number(r['interruptive'], r['interruptive_per_100'], what)}  warning or critical")
     if r["by_level"]:
@@ -196,6 +195,10 @@ def _text(r: dict[str, Any]) -> str:
         lines.append(f"<{r['least']}: fewer than {r['least']} patients; hidden: it would tell such a number")
     lines += [f"{c['chart']}  {c['day']}  {c['rule']}  {c['indicator']} ({c['level']})" for c in r.get("list", ())]
     return "\n".join(lines)
+
+
+def _many(count: int | str, thing: str) -> str:
+    return f"{count} {thing}{'' if count == 1 else 's'}"
 
 
 def _number(count: int | str, per_100: float | None, what: str) -> str:
