@@ -127,7 +127,7 @@ def _questions(
     from cds.replay.calls import replayed_orders
     from cds.replay.known import Past
 
-    for name, call in read_path(charts, hook="patient-view" if replay else hook, problems=problems):
+    for name, call in read_path(charts, hook=hook, problems=problems):
         if not replay:
             yield name, call, None
             continue
