@@ -29,6 +29,7 @@ from cds.needs import looked_at, not_identified
 from cds.policy import apply_policy
 from cds.render import detail, summary
 from cds.rules import Deployment, RuleSet, load_rules
+from cds.rules.model import Rule
 from cds.settings import Settings
 from cds.suggest import Known, suggestions
 
@@ -111,7 +112,8 @@ class Evaluator:
 
         rules: these in place of the settings' own. resolver: shared with another evaluator of the same drug settings.
         memory: where shown cards are remembered; None for a service that is stateless.
-        every_branch: silent rules and branches count as active: for tests of the logic, never for a service.
+        every_branch: silent rules and branches count as active, and so do drafts: for tests of the logic, never for a
+        service.
         """
         self.settings = settings
         self.tz = settings.zone
@@ -119,6 +121,8 @@ class Evaluator:
         self.problems: list[RuleError]
         self.rules, self.problems = (rules, []) if rules is not None else rules_of(settings)
         self._leave_out_what_no_engine_takes()
+        if every_branch:
+            self.rules = replace(self.rules, rules=tuple(_without_drafts(rule) for rule in self.rules.rules))
         if settings.require_sign_off:
             signed = tuple(
                 r if r.signed_off or r.status != "active" else replace(r, status="silent") for r in self.rules.rules
@@ -140,7 +144,7 @@ class Evaluator:
             try:
                 check_specs(RuleSet((rule,), {}, "").specs)
             except EngineError as error:
-                self.problems.append(RuleError(rule.path, 1, 1, "R160", str(error)))
+                self.problems.append(RuleError(rule.path, 1, 1, "R127", str(error)))
             else:
                 kept.append(rule)
         if len(kept) < len(self.rules.rules):
@@ -291,6 +295,12 @@ class _Words:
         if needs not in self.seen:
             self.seen[needs] = looked_at(needs, self.chart)
         return self.seen[needs]
+
+
+def _without_drafts(rule: Rule) -> Rule:
+    """Drafts as silent: they are decided, and not shown."""
+    levels = tuple(replace(lv, status="silent") if lv.status == "draft" else lv for lv in rule.levels)
+    return replace(rule, levels=levels, status="silent" if rule.status == "draft" else rule.status)
 
 
 def _nothing_known(call: HookCall) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from typing import Literal, Protocol
 
 Scalar = str | bool | float
@@ -46,13 +47,17 @@ class Comparison:
     """`<field> <operator> <value>` on the fact of its own pattern.
 
     A missing field, on either side, makes the comparison unknown: it never holds, `is not` included.
-    Order operators (less than ...) hold only between two numbers. `line` is the line in the rule file, 0 for none.
+    Order operators (less than ...) hold only between two numbers. `line` is the line in the rule file, 0 for none;
+    `text` are the words there, for people alone; parameter: name of the parameter that the value or its offset is, ""
+    for a constant. Neither makes two comparisons different.
     """
 
     field: str
     operator: Operator
     value: Scalar | FieldRef
     line: int = 0
+    text: str = dataclass_field(default="", compare=False, repr=False)
+    parameter: str = dataclass_field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

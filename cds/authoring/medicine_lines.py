@@ -127,10 +127,22 @@ def stop(w: Written, _ident: str, body: Body) -> None:
 
 
 def fills(w: Written, ident: str, body: Body) -> None:
-    """`fills l: {drug, from: -84d, every: 28d, times: 3, days_supply: 28, take, order}`."""
+    """`fills l: {drug, from: -84d, every: 28d, fills: 3, days_supply: 28, take, times, order}`.
+
+    Beside `take`, `times` is how often a day; without it, how many fills there are (`times: 3` for `fills: 3`).
+    """
     concept, unit = medication(str(body["drug"]))
+    count = int(body.get("fills", 1))
+    if "times" in body and "take" not in body and "steps" not in body:
+        if "fills" in body:
+            raise NotationError("times without take is the number of fills, which fills says too: leave one out")
+        count = int(body["times"])
+    if count < 1:
+        raise NotationError(f"{count} fills: at least 1")
+    if "every" in body and count == 1:
+        raise NotationError("every says nothing of a single fill (write fills: 3)")
     step, length = days(body.get("every", body["days_supply"])), days(body["days_supply"])
-    for n in range(int(body.get("fills", 1))):
+    for n in range(count):
         resource: Resource = {
             "resourceType": "MedicationDispense",
             "id": f"{ident}-{n + 1}",

@@ -6,11 +6,11 @@ What comes out is plain R4 JSON, so that a case goes through each door as real t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from cds.authoring import medicine_lines, record_lines
-from cds.authoring.writing import PATIENT, RXNORM, NotationError, Written
+from cds.authoring.writing import PATIENT, RXNORM, Keys, NotationError, Written
 
 __all__ = ["PATIENT", "RXNORM", "NotationError", "Writer"]
 
@@ -39,12 +39,18 @@ class Writer(Written):
     """Writes the resources of one case, line by line."""
 
     def line(self, name: str, body: Any) -> None:
-        """Add one line. name: "<kind> <id>"."""
+        """Add one line. name: "<kind> <id>". Raises NotationError for a kind or a key that it does not know."""
         kind, _, ident = name.partition(" ")
         writer = _KINDS.get(kind)
         if writer is None:
             raise NotationError(f'there is no line "{kind}" (one of {", ".join(sorted(_KINDS))})')
+        charted, drafts = len(self.charted), len(self.drafts)
+        read = Keys(body) if isinstance(body, Mapping) else None
         try:
-            writer(self, ident or kind, body)
+            writer(self, ident or kind, body if read is None else read)
         except KeyError as error:
             raise NotationError(f'"{name}" lacks {error}') from None
+        if read is not None and (unread := [key for key in body if key not in read.read]):
+            raise NotationError(f'"{name}": nothing is done with "{unread[0]}" here')
+        new = [*self.charted[charted:], *self.drafts[drafts:]]
+        self.refs[ident or kind] = tuple(f"{r['resourceType']}/{r.get('id', '')}" for r in new)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 PATIENT = "case-patient"
@@ -37,11 +37,31 @@ class NotationError(Exception):
     """A case line that cannot be read: what, and what to write."""
 
 
+class Keys(Mapping[str, Any]):
+    """The body of a case line, and which of its keys were read: one that nothing reads is a slip of the pen."""
+
+    def __init__(self, body: Body) -> None:
+        self._body = body
+        self.read: set[str] = set()
+
+    def __getitem__(self, key: str) -> Any:
+        self.read.add(key)
+        return self._body[key]
+
+    def __iter__(self) -> Iterator[str]:
+        self.read.update(self._body)
+        return iter(self._body)
+
+    def __len__(self) -> int:
+        return len(self._body)
+
+
 class Written:
-    """Writes the resources of one case. today: what `-28d` counts from."""
+    """Writes the resources of one case. today: what `-28d` counts from. refs: of each line, what it wrote."""
 
     def __init__(self, today: dt.date) -> None:
         self.today = today
+        self.refs: dict[str, tuple[str, ...]] = {}
         self.charted: list[Resource] = []
         self.drafts: list[Resource] = []
         self.unavailable: dict[str, str] = {}

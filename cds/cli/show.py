@@ -1,13 +1,7 @@
-"""Evaluations and test outcomes as text for a terminal."""
+"""Evaluations as text for a terminal."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import groupby
-
-import orjson
-
-from cds.authoring.run import Outcome
 from cds.findings import Evaluation
 
 
@@ -23,43 +17,3 @@ def evaluation_text(name: str, evaluation: Evaluation) -> str:
     lines.extend(f"  not evaluated  {n.spec}: {n.reason}" for n in evaluation.not_evaluated)
     lines.extend(f"  bad resource   {b.where}: {b.reason}" for b in evaluation.bad_resources)
     return "\n".join(lines)
-
-
-def outcomes_text(outcomes: Sequence[Outcome], *, quiet: bool = False) -> str:
-    """Outcomes by case file, failures with what came instead and the near miss; quiet: failures and the total alone."""
-    lines: list[str] = []
-    for (rule, file), group in groupby(outcomes, key=lambda o: (o.case.rule, o.case.file)):
-        lines.append(f"{rule}  {file}")
-        for o in group:
-            if quiet and o.passed:
-                continue
-            mark = "pass" if o.passed else "gap " if o.case.known_gap else "FAIL"
-            row = f"[{o.case.row}] " if o.case.row else ""
-            lines.append(f"  {mark}  {row}{o.case.name}  ({o.case.today.isoformat()})  {o.got}")
-            if not o.passed:
-                lines.append(f"        {o.problem}   [{o.case.file}:{o.case.line}]")
-            if o.near:
-                lines.append(f"        near miss  {o.near}")
-    failed = sum(not o.passed and not o.case.known_gap for o in outcomes)
-    gaps = sum(not o.passed and bool(o.case.known_gap) for o in outcomes)
-    lines.append(f"{len(outcomes) - failed - gaps} passed, {failed} failed" + (f", {gaps} known gaps" if gaps else ""))
-    return "\n".join(lines)
-
-
-def outcomes_json(outcomes: Sequence[Outcome]) -> str:
-    rows = [
-        {
-            "rule": o.case.rule,
-            "spec": o.case.spec,
-            "row": o.case.row,
-            "name": o.case.name,
-            "today": o.case.today.isoformat(),
-            "expect": o.case.expect,
-            "got": o.got,
-            "passed": o.passed,
-            "problem": o.problem,
-            "near_miss": o.near,
-        }
-        for o in outcomes
-    ]
-    return orjson.dumps(rows, option=orjson.OPT_INDENT_2).decode()

@@ -95,14 +95,23 @@ class Reading:
         """Read one resource that stands by itself, such as a line of an export: `add` without the wrappings."""
         self._records = None
         found = read_resource(raw, where)
-        # As in _add_bundle: the common case is kept short.
-        if isinstance(found, Record) and source != "context":
-            subject, own = found.subject, found.id
-            is_mine = subject is not None and subject.reference in self._mine
-            if is_mine and own and "/" not in own and self._kept[type(found)].setdefault(own, found) is found:
-                return
+        if isinstance(found, Record) and source != "context" and self._is_plain(found):
+            return
         self._take(found, _Place(where, source, None, lambda: raw))
         self._settle(source)
+
+    def add_record(self, record: Resource, where: str) -> None:
+        """Take a record of a chart that was decoded before, such as a row of an audit."""
+        self._records = None
+        if not self._is_plain(record):
+            self._sort_in(record, _Place(where, "chart", None, lambda: None))
+            self._settle("chart")
+
+    def _is_plain(self, record: Resource) -> bool:
+        """Keep the common case, as in _add_bundle: of this patient, new, and known by nothing but its id."""
+        subject, own = record.subject, record.id
+        is_mine = subject is not None and subject.reference in self._mine
+        return bool(is_mine and own and "/" not in own and self._kept[type(record)].setdefault(own, record) is record)
 
     @property
     def records(self) -> dict[str, list[Resource]]:

@@ -131,25 +131,10 @@ def _load_one(
     return rule, path.read_bytes()
 
 
-def lint_paths(paths: Sequence[Path]) -> list[RuleError]:
-    """Every problem of these rule files and folders (default: the shipped rules), by place."""
-    problems: list[RuleError] = []
-    shared = load_shared(problems)
-    files = [p for p in paths if p.is_file()] + rule_files([p for p in paths if p.is_dir()])
-    if not paths:
-        files = rule_files([shipped("rules")])
-    known: dict[str, str] = {}
-    for path in files:
-        rule, _ = _load_one(path, shared, {}, problems)
-        if rule is not None and rule.id in known:
-            problems.append(
-                RuleError(
-                    rule.path, 1, 1, "R030", f'two rules have the id "{rule.id}"', f"the other is {known[rule.id]}"
-                )
-            )
-        elif rule is not None:
-            known[rule.id] = rule.path
-    return sorted(set_of(problems), key=lambda p: (p.path, p.line, p.column, p.code))
+def rule_path(rule: Rule) -> Path:
+    """Where the file of a loaded rule is."""
+    inside = shipped(rule.path)
+    return inside if inside.exists() else Path(rule.path)
 
 
 def set_of(problems: Iterable[RuleError]) -> list[RuleError]:

@@ -1,0 +1,263 @@
+"""Small cells: which counts may be shown, so that nobody can work out a count of few people from what is shown.
+
+A count of 1 to `min_cell` - 1 people is small; 0 is not. Instead of hiding a cell and then looking for others that give
+it away, counts are merged until nothing small is left: what is published are sums over the blocks of one partition, and
+every block is 0 or holds at least `min_cell` people. Any sum or difference of published numbers is then made of such
+blocks too.
+
+One rule, one table: everybody the rule was asked about is in one of four atoms (`Atoms`), and each published number is
+a union of blocks. Where a merged block holds one small number, that number alone may be called "1 to 10": the rest of
+the block can take up every value of it.
+
+Strata (units, months) split the people in scope and those found. Their rows are pooled: rows with too few in scope go
+into one pool; of the others a row shows its findings when both parts (found, not found) are large enough or 0, and all
+that do not are known only by their sum. What is left to an observer is a table of r rows and two columns of which the
+margins are known; there the bounds of Fréchet are sharp, and the least width of a hidden cell is
+min(found, not found, own row, other rows) of what is pooled: `min_cell` or more, by construction.
+Sources: Fréchet bounds of a two-way table: Dobra & Fienberg, PNAS 97:11885, 2000; threshold 11: CMS cell size policy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from cds.errors import CdsError
+
+DEFAULT_MIN_CELL = 11
+LEAST_MIN_CELL = 5
+Atom = Literal["found", "clear", "not_evaluated", "not_applicable"]
+
+
+def check_min_cell(min_cell: int) -> int:
+    """Below 5 a hidden "1 to 3" says what it hides. Raises CdsError."""
+    if min_cell != 1 and min_cell < LEAST_MIN_CELL:
+        raise CdsError(f"--min-cell: {min_cell} hides nothing worth hiding (write 1 to show every count, or 5 or more)")
+    return min_cell
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """A counted thing (a patient, or an order of a replay) and the number of people behind it."""
+
+    value: int
+    people: int
+
+    def __add__(self, other: Count) -> Count:
+        """People of a union: at least those of either part."""
+        return Count(self.value + other.value, max(self.people, other.people))
+
+
+NONE = Count(0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A number as it may be published: `value`, or None when hidden; `few`: known to be 1 to `min_cell` - 1."""
+
+    value: int | None
+    few: bool = False
+
+
+HIDDEN = Shown(None)
+FEW = Shown(None, few=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Atoms:
+    """Everybody a rule was asked about, by what came of it; the four add up to all."""
+
+    found: Count
+    clear: Count
+    not_evaluated: Count
+    not_applicable: Count
+
+    def of(self, names: Sequence[Atom]) -> Count:
+        parts = [getattr(self, name) for name in names]
+        people = max((part.people for part in parts), default=0)
+        value = sum(part.value for part in parts)
+        # Where each is counted once, value and people are one number, and the people of a union are the sum.
+        return Count(value, value if all(part.value == part.people for part in parts) else people)
+
+
+@dataclass(frozen=True, slots=True)
+class ShownAtoms:
+    """What is published of a rule."""
+
+    everybody: Shown
+    in_scope: Shown
+    found: Shown
+    clear: Shown
+    not_evaluated: Shown
+    not_applicable: Shown
+
+
+_SIBLING: Mapping[Atom, Atom] = {
+    "found": "clear", "clear": "found", "not_evaluated": "not_applicable", "not_applicable": "not_evaluated",
+}  # fmt: skip
+_NAMES: tuple[Atom, ...] = ("found", "clear", "not_evaluated", "not_applicable")
+_IN_SCOPE: tuple[Atom, ...] = ("found", "clear")
+_Block = frozenset[Atom]
+
+
+def is_small(count: Count, min_cell: int) -> bool:
+    return 0 < count.people < min_cell or (count.people == 0 and count.value > 0)
+
+
+def protect(atoms: Atoms, min_cell: int) -> ShownAtoms:
+    """Merge atoms until no block is small; nothing at all is shown of fewer than `min_cell` people."""
+    if is_small(atoms.of(_NAMES), min_cell):
+        return ShownAtoms(FEW, HIDDEN, HIDDEN, HIDDEN, HIDDEN, HIDDEN)
+    blocks: list[_Block] = [frozenset({name}) for name in _NAMES]
+    while small := [b for b in blocks if is_small(_sum(atoms, b), min_cell)]:
+        block = min(small, key=lambda b: (_sum(atoms, b).value, sorted(b)))
+        partner = _partner(atoms, block, [b for b in blocks if b != block])
+        blocks = [b for b in blocks if b not in (block, partner)] + [block | partner]
+    shown = {names: _published(atoms, frozenset(names), blocks) for names in (*((n,) for n in _NAMES), _IN_SCOPE)}
+    few = _few(atoms, blocks, min_cell)
+    marked = {names: FEW if names in few else value for names, value in shown.items()}
+    return ShownAtoms(
+        Shown(atoms.of(_NAMES).value),
+        marked[_IN_SCOPE],
+        marked[("found",)],
+        marked[("clear",)],
+        marked[("not_evaluated",)],
+        marked[("not_applicable",)],
+    )
+
+
+def _sum(atoms: Atoms, block: _Block) -> Count:
+    return atoms.of(sorted(block))
+
+
+def _partner(atoms: Atoms, block: _Block, others: Sequence[_Block]) -> _Block:
+    """Its sibling, so that the number in scope stays known; else what is largest."""
+    sibling = {_SIBLING[name] for name in block} - block
+    for other in others:
+        if other == sibling and _sum(atoms, other).value > 0:
+            return other
+    return max(others, key=lambda b: (_sum(atoms, b).value, sorted(b)))
+
+
+def _published(atoms: Atoms, names: frozenset[Atom], blocks: Sequence[_Block]) -> Shown:
+    inside = [b for b in blocks if b <= names]
+    if frozenset().union(*inside) != names:
+        return HIDDEN
+    return Shown(_sum(atoms, names).value)
+
+
+def _few(atoms: Atoms, blocks: Sequence[_Block], min_cell: int) -> set[tuple[Atom, ...]]:
+    """The numbers that are called "1 to 10": of each block at most one, in this order of worth.
+
+    Only where each counts people: then any of its values leaves the rest of its block at least one.
+    """
+    marked: dict[_Block, tuple[Atom, ...]] = {}
+    for names in (("found",), _IN_SCOPE, ("not_evaluated",)):
+        count = atoms.of(names)
+        if is_small(count, min_cell) and count.value < min_cell and count.value == count.people:
+            for block in (b for b in blocks if frozenset(names) < b and _sum(atoms, b).value >= min_cell):
+                marked.setdefault(block, names)
+    return set(marked.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A stratum: who was in scope, of whom something was found for `found` and nothing for `clear`."""
+
+    name: str
+    found: Count
+    clear: Count
+
+    @property
+    def in_scope(self) -> Count:
+        return Atoms(self.found, self.clear, NONE, NONE).of(_IN_SCOPE)
+
+
+@dataclass(frozen=True, slots=True)
+class ShownRow:
+    """A stratum as published; `pooled`: how many strata this row stands for (0: itself)."""
+
+    name: str
+    in_scope: Shown
+    found: Shown
+    pooled: int = 0
+
+
+def protect_rows(rows: Sequence[Row], totals: ShownAtoms, min_cell: int) -> list[ShownRow]:
+    """Strata of what a rule has in scope, those of enough people by themselves and the rest as one last row.
+
+    totals: what is published of the rule; where the number in scope is hidden there are no strata at all, and where
+    what was found is hidden no stratum shows it.
+    """
+    if totals.in_scope.value is None:
+        return []
+    kept, pool = _pool([row for row in rows if row.in_scope.value], lambda row: row.in_scope, min_cell)
+    closed = {row.name for row in kept}
+    if totals.found.value is not None:
+        closed = _closed(kept, pool, min_cell)
+    shown = [
+        ShownRow(r.name, Shown(r.in_scope.value), HIDDEN if r.name in closed else Shown(r.found.value)) for r in kept
+    ]
+    if pool:
+        known = totals.found.value is not None and not closed
+        found = Shown(sum(r.found.value for r in pool)) if known else HIDDEN
+        shown.append(ShownRow("", Shown(sum(r.in_scope.value for r in pool)), found, pooled=len(pool)))
+    return shown
+
+
+def protect_parts(parts: Mapping[str, Count], total: Shown, min_cell: int) -> tuple[list[tuple[str, int]], int, int]:
+    """The parts of one published number: those that may be shown, then how many others there are, and their sum.
+
+    Nothing is shown of a number that is hidden itself.
+    """
+    if total.value is None:
+        return [], 0, 0
+    rows = [Row(name, count, NONE) for name, count in parts.items() if count.value]
+    kept, pool = _pool(rows, lambda row: row.found, min_cell)
+    return [(row.name, row.found.value) for row in kept], len(pool), sum(row.found.value for row in pool)
+
+
+def _pool(rows: list[Row], of: Callable[[Row], Count], min_cell: int) -> tuple[list[Row], list[Row]]:
+    """Rows large enough, and those that go together; a pool that is still small takes the smallest row as well."""
+    kept = [row for row in rows if not is_small(of(row), min_cell)]
+    pool = [row for row in rows if is_small(of(row), min_cell)]
+    while pool and is_small(_all(of(row) for row in pool), min_cell):
+        large = [row for row in kept if of(row).value]
+        if not large:
+            return [], rows
+        smallest = min(large, key=lambda row: (of(row).value, row.name))
+        kept.remove(smallest)
+        pool.append(smallest)
+    return kept, pool
+
+
+def _closed(kept: Sequence[Row], pool: Sequence[Row], min_cell: int) -> set[str]:
+    """Names of the rows that show who was in scope, but not what was found."""
+
+    def open_alone(row: Row) -> bool:
+        return not is_small(row.found, min_cell) and not is_small(row.clear, min_cell)
+
+    opened = sorted((row for row in kept if open_alone(row)), key=lambda row: (row.in_scope.value, row.name))
+    closed = [row for row in kept if not open_alone(row)]
+    while closed or pool:
+        together = [*closed, *pool]
+        parts = (_all(r.found for r in together), _all(r.clear for r in together))
+        others_small = len(together) == 1 and bool(closed)
+        others_small = others_small or any(
+            is_small(_all(o.in_scope for o in together if o is not row), min_cell) for row in closed
+        )
+        if not others_small and not any(is_small(part, min_cell) for part in parts):
+            break
+        if not opened:
+            return {row.name for row in kept}
+        closed.append(opened.pop(0))
+    return {row.name for row in closed}
+
+
+def _all(counts: Iterable[Count]) -> Count:
+    listed = list(counts)
+    value = sum(c.value for c in listed)
+    if all(c.value == c.people for c in listed):
+        return Count(value, value)
+    return Count(value, max((c.people for c in listed), default=0))
