@@ -110,7 +110,7 @@ class Case:
     today: dt.date
     time_zone: str
     request: bytes
-    expect: Expectation
+    expect: Expectation | Literal["facts"]
     level: str | None
     because: str | None
     withheld: str | None

@@ -76,7 +76,7 @@ def _others(value: Any, steps: Sequence[int], words: Iterable[Any]) -> Iterator[
         return
     if isinstance(value, int | float):
         for by in steps:
-            if value + by >= 0:
+            if value + by > 0:
                 yield _SHIFT + abs(by), type(value)(value + by) if isinstance(value, int) else float(value + by)
         return
     date, length = _DATE.match(str(value)), _LENGTH.match(str(value))

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Protocol
 
 from cds.authoring.boundaries import Proposed, boundaries
 from cds.authoring.cases import Case, CaseFile
 from cds.authoring.coverage import Covered, coverage
 from cds.authoring.explained import Gaps, Survivors, gaps, survivors
+from cds.authoring.fact_cases import read_fact_cases, run_fact_cases
 from cds.authoring.mutation.hunt import Hunt, Hunted
 from cds.authoring.mutation.mutants import mutants_of
 from cds.authoring.mutation.shared import SharedMutant, for_rule
@@ -89,6 +92,25 @@ def examine(
         file.source.path, rule.id, rule.status, tuple(outcomes), covered, gaps(covered, file) if covered else None,
         count, found and _in_words(found), noticed, tuple(proposed),
     )  # fmt: skip
+
+
+def is_fact_file(path: Path) -> bool:
+    """Whether a file holds fact cases: it says what they are about."""
+    try:
+        return re.search(r"^facts:", path.read_text(encoding="utf-8-sig"), re.MULTILINE) is not None
+    except (OSError, UnicodeDecodeError):
+        return False  # whoever reads it says why
+
+
+def examine_facts(path: Path, shown_as: str, door: CaseDoor, wanted: Wanted) -> Examined:
+    """Run one file of fact cases. Raises RuleError for a case that cannot be read."""
+    chosen = [
+        fact_case
+        for fact_case in read_fact_cases(path, shown_as=shown_as, sweep=wanted.sweep)
+        if wanted.k.lower() in f"{fact_case.case.rule} {fact_case.case.spec} {fact_case.case.name}".lower()
+    ]
+    name = chosen[0].case.rule if chosen else "facts"
+    return Examined(shown_as, name, "", tuple(run_fact_cases(chosen, door.facts)))
 
 
 def _in_words(found: Survivors) -> Survivors:

@@ -71,10 +71,10 @@ def run(
                 outcome, problem="the two engines differ" + (f"; {outcome.problem}" * (not outcome.passed))
             )
         outcomes.append(outcome)
-    return _with_closed_gaps(outcomes)
+    return with_closed_gaps(outcomes)
 
 
-def _with_closed_gaps(outcomes: Sequence[Outcome]) -> list[Outcome]:
+def with_closed_gaps(outcomes: Sequence[Outcome]) -> list[Outcome]:
     """A known gap that passes on every day it was run on fails: the list of gaps must be true."""
     still = {(o.case.file, o.case.number) for o in outcomes if o.case.known_gap and not o.passed}
     return [

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cds.authoring.cases import read_file
-from cds.authoring.examine import Examined, Wanted, examine
+from cds.authoring.examine import Examined, Wanted, examine, examine_facts, is_fact_file
 from cds.authoring.mutation.shared import SharedMutant, shared_mutants
 from cds.cli.doors import EngineDoor
 from cds.drugs.table import drug_table
@@ -37,6 +37,8 @@ class _Worker:
         self.shared: list[SharedMutant] = shared_mutants(self.rules.shared) if job.shared else []
 
     def examine(self, path: Path, shown_as: str) -> Examined:
+        if is_fact_file(path):
+            return examine_facts(path, shown_as, self.door, self.job.wanted)
         return examine(read_file(path, shown_as=shown_as), self.door, self.rules, self.job.wanted, self.shared)
 
 

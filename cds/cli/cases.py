@@ -86,11 +86,13 @@ def _files(cases: Path | None) -> tuple[tuple[Path, str], ...]:
 
     if cases is not None and not cases.exists():
         raise _fail(f"{cases}: no such file or folder")
-    where = cases or shipped("fixtures/cases")
-    files = case_files(where) if where.is_dir() else [where]
+    if cases is None:
+        folders = [shipped("fixtures/cases"), shipped("fixtures/facts")]
+        return tuple((file, f"fixtures/{f.name}/{file.name}") for f in folders for file in case_files(f))
+    files = case_files(cases) if cases.is_dir() else [cases]
     if not files:
-        raise _fail(f"{where}: no case file (*.yaml) in this folder")
-    return tuple((file, str(file) if cases else f"fixtures/cases/{file.name}") for file in files)
+        raise _fail(f"{cases}: no case file (*.yaml) in this folder")
+    return tuple((file, str(file)) for file in files)
 
 
 def _run_once(job: Job, *, quiet: bool, output: str, junit: Path | None) -> int:
