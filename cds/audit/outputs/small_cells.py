@@ -6,14 +6,16 @@ every block is 0 or holds at least `min_cell` people. Any sum or difference of p
 blocks too.
 
 One rule, one table: everybody the rule was asked about is in one of four atoms (`Atoms`), and each published number is
-a union of blocks. Where a merged block holds one small number, that number alone may be called "1 to 10": the rest of
-the block can take up every value of it.
+a union of blocks. A merged block holds at least 2 x `min_cell` - 1, and what is merged with what does not depend on the
+numbers, so that who knows this method learns no more than who does not. Where a block hides a small number that matters,
+that one is called "1 to 10": the rest of the block can take up every value of it.
 
 Strata (units, months) split the people in scope and those found. Their rows are pooled: rows with too few in scope go
 into one pool; of the others a row shows its findings when both parts (found, not found) are large enough or 0, and all
 that do not are known only by their sum. What is left to an observer is a table of r rows and two columns of which the
 margins are known; there the bounds of Fréchet are sharp, and the least width of a hidden cell is
-min(found, not found, own row, other rows) of what is pooled: `min_cell` or more, by construction.
+min(found, not found, own row, other rows) of what is pooled: `min_cell` or more, by construction. One more check keeps a
+sum from lying at the end of what small numbers can add up to.
 Sources: Fréchet bounds of a two-way table: Dobra & Fienberg, PNAS 97:11885, 2000; threshold 11: CMS cell size policy.
 """
 
@@ -93,9 +95,12 @@ class ShownAtoms:
     not_applicable: Shown
 
 
-_SIBLING: Mapping[Atom, Atom] = {
-    "found": "clear", "clear": "found", "not_evaluated": "not_applicable", "not_applicable": "not_evaluated",
-}  # fmt: skip
+_BESIDE: Mapping[Atom, tuple[Atom, ...]] = {
+    "found": ("clear", "not_applicable", "not_evaluated"),
+    "clear": ("found", "not_applicable", "not_evaluated"),
+    "not_evaluated": ("not_applicable", "clear", "found"),
+    "not_applicable": ("not_evaluated", "clear", "found"),
+}
 _NAMES: tuple[Atom, ...] = ("found", "clear", "not_evaluated", "not_applicable")
 _IN_SCOPE: tuple[Atom, ...] = ("found", "clear")
 _Block = frozenset[Atom]
@@ -110,9 +115,9 @@ def protect(atoms: Atoms, min_cell: int) -> ShownAtoms:
     if is_small(atoms.of(_NAMES), min_cell):
         return ShownAtoms(FEW, HIDDEN, HIDDEN, HIDDEN, HIDDEN, HIDDEN)
     blocks: list[_Block] = [frozenset({name}) for name in _NAMES]
-    while small := [b for b in blocks if is_small(_sum(atoms, b), min_cell)]:
-        block = min(small, key=lambda b: (_sum(atoms, b).value, sorted(b)))
-        partner = _partner(atoms, block, [b for b in blocks if b != block])
+    while len(blocks) > 1 and (small := [b for b in blocks if _tells(atoms, b, min_cell)]):
+        block = next(b for name in _NAMES for b in small if name in b)
+        partner = _partner(block, [b for b in blocks if b != block])
         blocks = [b for b in blocks if b not in (block, partner)] + [block | partner]
     shown = {names: _published(atoms, frozenset(names), blocks) for names in (*((n,) for n in _NAMES), _IN_SCOPE)}
     few = _few(atoms, blocks, min_cell)
@@ -127,17 +132,26 @@ def protect(atoms: Atoms, min_cell: int) -> ShownAtoms:
     )
 
 
+def _tells(atoms: Atoms, block: _Block, min_cell: int) -> bool:
+    """Whether a block is too small to be shown.
+
+    One that was merged has to leave room for each value of what is hidden in it: who knows that one part of 11 is small
+    and that the other, not being called small, is not, would know both.
+    """
+    return is_small(_sum(atoms, block), min_cell if len(block) == 1 else 2 * min_cell - 1)
+
+
 def _sum(atoms: Atoms, block: _Block) -> Count:
     return atoms.of(sorted(block))
 
 
-def _partner(atoms: Atoms, block: _Block, others: Sequence[_Block]) -> _Block:
-    """Its sibling, so that the number in scope stays known; else what is largest."""
-    sibling = {_SIBLING[name] for name in block} - block
-    for other in others:
-        if other == sibling and _sum(atoms, other).value > 0:
-            return other
-    return max(others, key=lambda b: (_sum(atoms, b).value, sorted(b)))
+def _partner(block: _Block, others: Sequence[_Block]) -> _Block:
+    """What goes with a block: its sibling, so that the number in scope stays known, then what is usually largest.
+
+    The order does not depend on the numbers, so that it tells nothing of them.
+    """
+    wanted = next(name for first in _NAMES if first in block for name in _BESIDE[first] if name not in block)
+    return next(other for other in others if wanted in other)
 
 
 def _published(atoms: Atoms, names: frozenset[Atom], blocks: Sequence[_Block]) -> Shown:
@@ -235,24 +249,48 @@ def _pool(rows: list[Row], of: Callable[[Row], Count], min_cell: int) -> tuple[l
 def _closed(kept: Sequence[Row], pool: Sequence[Row], min_cell: int) -> set[str]:
     """Names of the rows that show who was in scope, but not what was found."""
 
-    def open_alone(row: Row) -> bool:
-        return not is_small(row.found, min_cell) and not is_small(row.clear, min_cell)
+    def tells(row: Row) -> bool:
+        return is_small(row.found, min_cell) or is_small(row.clear, min_cell)
 
-    opened = sorted((row for row in kept if open_alone(row)), key=lambda row: (row.in_scope.value, row.name))
-    closed = [row for row in kept if not open_alone(row)]
-    while closed or pool:
-        together = [*closed, *pool]
-        parts = (_all(r.found for r in together), _all(r.clear for r in together))
-        others_small = len(together) == 1 and bool(closed)
-        others_small = others_small or any(
-            is_small(_all(o.in_scope for o in together if o is not row), min_cell) for row in closed
-        )
-        if not others_small and not any(is_small(part, min_cell) for part in parts):
-            break
-        if not opened:
-            return {row.name for row in kept}
-        closed.append(opened.pop(0))
-    return {row.name for row in closed}
+    small = [row for row in kept if tells(row)]
+    if not small and not pool:
+        return set()
+    together = [*small, *pool]
+    sums = (_all(r.found for r in together), _all(r.clear for r in together))
+    safe = not any(is_small(part, min_cell) for part in sums)
+    if safe and _have_company(small, together, min_cell) and _can_trade(small, pool, min_cell):
+        return {row.name for row in small}
+    # Which rows are hidden along with the small ones would tell of those: all are.
+    return {row.name for row in kept}
+
+
+def _have_company(closed: Sequence[Row], together: Sequence[Row], min_cell: int) -> bool:
+    """Whether beside each closed row enough others are known by their sum alone."""
+    return all(
+        len(together) > 1 and not is_small(_all(o.in_scope for o in together if o is not row), min_cell)
+        for row in closed
+    )
+
+
+def _can_trade(closed: Sequence[Row], free: Sequence[Row], min_cell: int) -> bool:
+    """Whether each closed row could have one more, or one less, and another row the opposite, and look the same.
+
+    Who knows the method knows that one side of a closed row is small. At the ends of that a sum tells the parts: two
+    numbers of at most 10 that add up to 20.
+    """
+
+    def looks_closed(row: Row, found: int) -> bool:
+        return 0 < found < min_cell or 0 < row.in_scope.value - found < min_cell
+
+    up = [row for row in closed if looks_closed(row, row.found.value + 1)]
+    down = [row for row in closed if looks_closed(row, row.found.value - 1)]
+    up += [row for row in free if row.clear.value]
+    down += [row for row in free if row.found.value]
+    for row in closed:
+        others_down, others_up = any(o is not row for o in down), any(o is not row for o in up)
+        if not ((any(o is row for o in up) and others_down) or (any(o is row for o in down) and others_up)):
+            return False
+    return True
 
 
 def _all(counts: Iterable[Count]) -> Count:
