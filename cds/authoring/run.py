@@ -136,7 +136,8 @@ def _near(rule: Rule, case: Case, facts: Sequence[Fact]) -> tuple[str, set[str]]
     texts = {text for miss, _ in misses if (text := comparison_text(miss))}
     # Of the levels, the one that got furthest; of equals, the more severe.
     best, name = max(misses, key=lambda pair: pair[0].bound)
-    return f"{name}: {describe(best)}   [{rule.path}:{best.line}]", texts
+    where = f"{rule.path}:{best.line}" if best.line else rule.path  # a gate stands in no line of its own
+    return f"{name}: {describe(best)}   [{where}]", texts
 
 
 def comparison_text(miss: NearMiss) -> str:
