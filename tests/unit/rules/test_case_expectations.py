@@ -71,20 +71,20 @@ def test_findings_that_nobody_expects_are_named(tmp_path: Path) -> None:
     assert "a finding more than expected" in problem(tmp_path, two + "    expect: warning\n    finds: [{order: d1}]\n")
 
 
-ABSENT = """\
-  - name: nobody could say what is taken
+NO_LENGTH = """\
+  - name: neither days nor quantity
     patient: naive
-    add: [failed f: [MedicationRequest, MedicationDispense], draft d1: {drug: lorazepam 0.5, days: 35d, take: 1}]
+    add: [draft d1: {drug: lorazepam 0.5, take: 1, times: 2, refills: 1}]
     expect: not evaluated
 """
 
 
 def test_a_reason_for_not_evaluating_is_expected_by_a_part_of_it(tmp_path: Path) -> None:
-    assert problem(tmp_path, ABSENT + "    not_evaluated: [medication]\n") == ""
+    assert problem(tmp_path, NO_LENGTH + "    not_evaluated: [order.]\n") == ""
 
 
 def test_another_reason_than_expected_is_named(tmp_path: Path) -> None:
-    assert 'expected not evaluated for "birth-date"' in problem(tmp_path, ABSENT + "    not_evaluated: [birth-date]\n")
+    assert 'expected not evaluated for "birth-date"' in problem(tmp_path, NO_LENGTH + "    not_evaluated: [birth-date]\n")
 
 
 GAP = '    expect: silent\n    known_gap: "to be agreed"\n'
