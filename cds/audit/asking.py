@@ -154,12 +154,15 @@ class _Question:
 
 
 def _first_kinds(rules: Sequence[Rule], hook: str) -> dict[str, frozenset[str]]:
-    """Of each rule, the kinds of fact that its levels begin with at a hook: what the rule is about."""
+    """Of each rule, the kinds of fact that its levels begin with at a hook: what the rule is about.
+
+    Every chart has a patient: a level that begins with one is about what it binds next.
+    """
     return {
         rule.spec: frozenset(
-            level.spec.patterns[0].kind
+            next((p.kind for p in level.spec.patterns if p.kind != "patient"), "patient")
             for level in rule.levels
-            if level.spec is not None and level.spec.patterns and hook in level.hooks
+            if level.spec is not None and hook in level.hooks
         )
         for rule in rules
         if hook in rule.hooks
