@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal, Protocol
 
@@ -23,11 +24,13 @@ from cds.audit.plan import Budget, budget_of, parts_of, pieces_of
 from cds.audit.schema import PROBLEMS
 from cds.audit.select import first_patients
 from cds.audit.shuffle import Extracted, piece_name, read_extracted, write_index
-from cds.audit.workers import Lost, Task, Workers
+from cds.audit.workers import InThisProcess, Lost, Task, Workers
+from cds.evaluate import Evaluator
 from cds.intake.lines import types_lost
 
 Stage = Literal["extract", "evaluate"]
 _SAMPLE_S: Final = 0.5
+_SMALL: Final = 1 << 20
 
 
 class Progress(Protocol):
@@ -106,7 +109,7 @@ def run_audit(
             patients = None if manifest.patients is None else frozenset(manifest.patients)
             run = _Run(replace(job, patients=patients), folder, manifest, budget, progress, now)
             described = describe(job, evaluator)
-            found = _carry_out(run, options)
+            found = _carry_out(run, options, evaluator)
             report = {**described, **found}
             write_json(folder.run_file, report)
             return report
@@ -129,10 +132,13 @@ def _plan(job: Job, digest: str, files: list[InputFile], left_out: list[str], st
     )
 
 
-def _carry_out(run: _Run, options: Options) -> dict[str, Any]:
+def _carry_out(run: _Run, options: Options, evaluator: Evaluator) -> dict[str, Any]:
     manifest, folder = run.manifest, run.folder
-    prepared = (run.job, folder.path, manifest.files, manifest.parts, run.budget.rows)
-    workers = Workers(run.budget.workers, tasks.prepare, prepared)
+    prepare = partial(tasks.prepare, run.job, folder.path, manifest.files, manifest.parts, rows=run.budget.rows)
+    small = sum(f.size for f in manifest.files) < _SMALL and not options.workers
+    workers: Workers | InThisProcess = (
+        InThisProcess(partial(prepare, evaluator=evaluator)) if small else Workers(run.budget.workers, prepare)
+    )
     for name in manifest.left_out:
         run.progress.note(f"{name}: left out, the folder is read as an export (NDJSON)")
     seconds = {}
@@ -152,10 +158,17 @@ def _carry_out(run: _Run, options: Options) -> dict[str, Any]:
         seconds["evaluate"] = time.monotonic() - began
     finally:
         workers.close()
-    return _summary(run, options, extracted, [*lost_pieces, *lost_parts], seconds)
+    return _summary(
+        run,
+        memory=options.memory,
+        workers=workers.count,
+        extracted=extracted,
+        lost=[*lost_pieces, *lost_parts],
+        seconds=seconds,
+    )
 
 
-def _extract(run: _Run, workers: Workers) -> list[Lost]:
+def _extract(run: _Run, workers: Workers | InThisProcess) -> list[Lost]:
     manifest, folder = run.manifest, run.folder
     sizes = [sum(_size(manifest.files, part) for part in piece) for piece in manifest.pieces]
     left = [n for n in range(len(sizes)) if not (folder.pieces / piece_name(n)).exists()]
@@ -181,7 +194,7 @@ def types_cut(folder: RunFolder, manifest: Manifest) -> set[str]:
     return cut
 
 
-def _evaluate(run: _Run, workers: Workers, cut: list[str]) -> list[Lost]:
+def _evaluate(run: _Run, workers: Workers | InThisProcess, cut: list[str]) -> list[Lost]:
     parts = run.manifest.parts
     left = [part for part in range(parts) if run.folder.part_done(part) is None]
     run.progress.stage("evaluate", parts, parts - len(left))
@@ -194,7 +207,13 @@ def _evaluate(run: _Run, workers: Workers, cut: list[str]) -> list[Lost]:
 
 
 def _summary(
-    run: _Run, options: Options, extracted: dict[int, Extracted], lost: Sequence[Lost], seconds: dict[str, float]
+    run: _Run,
+    *,
+    memory: int,
+    workers: int,
+    extracted: dict[int, Extracted],
+    lost: Sequence[Lost],
+    seconds: dict[str, float],
 ) -> dict[str, Any]:
     """The part of run.json that the run itself knows; the problems of the input are written beside it."""
     manifest, folder = run.manifest, run.folder
@@ -220,8 +239,8 @@ def _summary(
         "parts": manifest.parts,
         "failed_parts": [{"part": one.task.name, "why": one.why} for one in lost],
         "units": {k: v for found in extracted.values() for k, v in sorted(found.names.items())},
-        "memory": options.memory,
-        "workers": run.budget.workers,
+        "memory": memory,
+        "workers": workers,
         "peak_memory": run.peak,
         "seconds": {name: round(value, 3) for name, value in seconds.items()},
         "shuffle_bytes": sum(s.length for found in extracted.values() for s in found.segments),
