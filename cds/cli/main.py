@@ -35,6 +35,8 @@ app.command()(audit)
 app.command()(report)
 app.command()(explain)
 app.command()(timeline)
+app.command(name="explain")(explain)
+app.command(name="timeline")(timeline)
 Format = Literal["text", "json"]
 FormatOption = Annotated[Format, typer.Option("--format", help="text or json")]
 SettingsOption = Annotated[Path | None, typer.Option("--settings", help="the site's settings file (site.yaml)")]

@@ -71,9 +71,10 @@ class Browser:
             f'<iframe style="border:0;width:{width}px;height:900px" srcdoc="{text}"></iframe>' for width in viewports
         )
         measured.write_text(
-            f'<!doctype html>{frames}<p id="w">?</p><script>onload = () => {{ '
-            'document.getElementById("w").textContent = [...document.querySelectorAll("iframe")].map(f => { const e = f.contentDocument.documentElement; '
-            'return f.contentWindow.innerWidth + ":" + (e.scrollWidth - e.clientWidth); }).join(" "); };</script>',
+            f'<!doctype html>{frames}<p id="w">?</p><script>onload = () => {{ const frames = [...document'
+            '.querySelectorAll("iframe")]; document.getElementById("w").textContent = frames.map(f => '
+            '{ const e = f.contentDocument.documentElement; return f.contentWindow.innerWidth + ":" + '
+            '(e.scrollWidth - e.clientWidth); }).join(" "); };</script>',
             encoding="utf-8",
         )
         output = self.open(measured, "--window-size=1400,1000", "--virtual-time-budget=5000", "--dump-dom").output
