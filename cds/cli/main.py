@@ -31,10 +31,8 @@ app = typer.Typer(
 app.add_typer(drugs_app, name="drugs")
 app.add_typer(settings_app, name="settings")
 app.command(name="jwt-check")(jwt_check)
-app.command()(audit)
-app.command()(report)
-app.command()(explain)
-app.command()(timeline)
+app.command(name="audit")(audit)
+app.command(name="report")(report)
 app.command(name="explain")(explain)
 app.command(name="timeline")(timeline)
 Format = Literal["text", "json"]

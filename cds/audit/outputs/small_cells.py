@@ -6,8 +6,8 @@ every block is 0 or holds at least `min_cell` people. Any sum or difference of p
 blocks too.
 
 One rule, one table: everybody the rule was asked about is in one of four atoms (`Atoms`), and each published number is
-a union of blocks. A merged block holds at least 2 x `min_cell` - 1, and what is merged with what does not depend on the
-numbers, so that who knows this method learns no more than who does not. Where a block hides a small number that
+a union of blocks. A block of k atoms holds at least k x `min_cell` - 1, and what is merged with what depends on no
+number but 0, so that who knows this method learns no more than who does not. Where a block hides a small number that
 matters, that one is called "1 to 10": the rest of the block can take up every value of it.
 
 Strata (units, months) split the people in scope and those found. Their rows are pooled: rows with too few in scope go
@@ -110,7 +110,8 @@ def protect(atoms: Atoms, min_cell: int) -> ShownAtoms:
     """Merge atoms until no block is small; nothing at all is shown of fewer than `min_cell` people."""
     if is_small(atoms.of(_NAMES), min_cell):
         return ShownAtoms(FEW, HIDDEN, HIDDEN, HIDDEN, HIDDEN, HIDDEN)
-    blocks: list[_Block] = [frozenset({name}) for name in _NAMES]
+    nonzero = [name for name in _NAMES if atoms.of((name,)).value]
+    blocks: list[_Block] = [frozenset({name}) for name in nonzero]
     while len(blocks) > 1 and (small := [b for b in blocks if _tells(atoms, b, min_cell)]):
         block = next(b for name in _NAMES for b in small if name in b)
         partner = _partner(block, [b for b in blocks if b != block])
@@ -134,7 +135,7 @@ def _tells(atoms: Atoms, block: _Block, min_cell: int) -> bool:
     One that was merged has to leave room for each value of what is hidden in it: who knows that one part of 11 is small
     and that the other, not being called small, is not, would know both.
     """
-    return is_small(_sum(atoms, block), min_cell if len(block) == 1 else 2 * min_cell - 1)
+    return is_small(_sum(atoms, block), min_cell if len(block) == 1 else len(block) * min_cell - 1)
 
 
 def _sum(atoms: Atoms, block: _Block) -> Count:
@@ -144,15 +145,15 @@ def _sum(atoms: Atoms, block: _Block) -> Count:
 def _partner(block: _Block, others: Sequence[_Block]) -> _Block:
     """What goes with a block: its sibling, so that the number in scope stays known, then what is usually largest.
 
-    The order does not depend on the numbers, so that it tells nothing of them.
+    The order depends on no number, so that it tells nothing of them.
     """
-    wanted = next(name for first in _NAMES if first in block for name in _BESIDE[first] if name not in block)
-    return next(other for other in others if wanted in other)
+    wanted = (name for first in _NAMES if first in block for name in _BESIDE[first])
+    return next(other for name in wanted for other in others if name in other)
 
 
 def _published(atoms: Atoms, names: frozenset[Atom], blocks: Sequence[_Block]) -> Shown:
-    inside = [b for b in blocks if b <= names]
-    if frozenset().union(*inside) != names:
+    names = frozenset(name for name in names if atoms.of((name,)).value)
+    if frozenset().union(*(block for block in blocks if block <= names)) != names:
         return HIDDEN
     return Shown(_sum(atoms, names).value)
 
@@ -166,7 +167,8 @@ def _few(atoms: Atoms, blocks: Sequence[_Block], min_cell: int) -> set[tuple[Ato
     for names in (("found",), _IN_SCOPE, ("not_evaluated",)):
         count = atoms.of(names)
         if is_small(count, min_cell) and count.value < min_cell and count.value == count.people:
-            for block in (b for b in blocks if frozenset(names) < b and _sum(atoms, b).value >= min_cell):
+            inside = frozenset(name for name in names if atoms.of((name,)).value)
+            for block in (b for b in blocks if inside < b and not _tells(atoms, b, min_cell)):
                 marked.setdefault(block, names)
     return set(marked.values())
 
