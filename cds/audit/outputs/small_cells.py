@@ -99,6 +99,7 @@ _BESIDE: Mapping[Atom, tuple[Atom, ...]] = {
 }
 _NAMES: tuple[Atom, ...] = ("found", "clear", "not_evaluated", "not_applicable")
 _IN_SCOPE: tuple[Atom, ...] = ("found", "clear")
+_COUNTED: tuple[tuple[Atom, ...], ...] = (*((name,) for name in _NAMES), _IN_SCOPE)
 _Block = frozenset[Atom]
 
 
@@ -107,25 +108,30 @@ def is_small(count: Count, min_cell: int) -> bool:
 
 
 def protect(atoms: Atoms, min_cell: int) -> ShownAtoms:
-    """Merge atoms until no block is small; nothing at all is shown of fewer than `min_cell` people."""
+    """Merge atoms until no block is small; of fewer than `min_cell` people nothing is shown but zeros."""
     if is_small(atoms.of(_NAMES), min_cell):
-        return ShownAtoms(FEW, HIDDEN, HIDDEN, HIDDEN, HIDDEN, HIDDEN)
+        known = {names: HIDDEN if atoms.of(names).value else Shown(0) for names in _COUNTED}
+        return _shown_atoms(FEW, known)
     nonzero = [name for name in _NAMES if atoms.of((name,)).value]
     blocks: list[_Block] = [frozenset({name}) for name in nonzero]
     while len(blocks) > 1 and (small := [b for b in blocks if _tells(atoms, b, min_cell)]):
         block = next(b for name in _NAMES for b in small if name in b)
         partner = _partner(block, [b for b in blocks if b != block])
         blocks = [b for b in blocks if b not in (block, partner)] + [block | partner]
-    shown = {names: _published(atoms, frozenset(names), blocks) for names in (*((n,) for n in _NAMES), _IN_SCOPE)}
+    shown = {names: _published(atoms, frozenset(names), blocks) for names in _COUNTED}
     few = _few(atoms, blocks, min_cell)
     marked = {names: FEW if names in few else value for names, value in shown.items()}
+    return _shown_atoms(Shown(atoms.of(_NAMES).value), marked)
+
+
+def _shown_atoms(everybody: Shown, counted: Mapping[tuple[Atom, ...], Shown]) -> ShownAtoms:
     return ShownAtoms(
-        Shown(atoms.of(_NAMES).value),
-        marked[_IN_SCOPE],
-        marked[("found",)],
-        marked[("clear",)],
-        marked[("not_evaluated",)],
-        marked[("not_applicable",)],
+        everybody,
+        counted[_IN_SCOPE],
+        counted[("found",)],
+        counted[("clear",)],
+        counted[("not_evaluated",)],
+        counted[("not_applicable",)],
     )
 
 
