@@ -67,8 +67,8 @@ def test_few_in_scope_hide_those_out_of_scope_as_well() -> None:
     assert shown.not_evaluated == Shown(40)
 
 
-def test_of_fewer_people_than_the_threshold_nothing_is_shown() -> None:
-    assert protect(atoms(0, 10), 11) == ShownAtoms(FEW, HIDDEN, HIDDEN, HIDDEN, HIDDEN, HIDDEN)
+def test_of_fewer_people_than_the_threshold_nothing_is_shown_but_zeros() -> None:
+    assert protect(atoms(0, 4, 3, 3), 11) == ShownAtoms(FEW, HIDDEN, Shown(0), HIDDEN, HIDDEN, HIDDEN)
 
 
 def test_without_a_threshold_everything_is_shown() -> None:

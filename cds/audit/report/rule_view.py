@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -15,6 +16,7 @@ from cds.audit.report.words import between, day, listed, number, percent, reason
 
 _LEAST_UNITS = 3
 _MOST_UNITS = 20
+_TABLES = re.compile(r",? (for pairs )?of rules/tables/[\w.]+|,? ?\((under )?rules/tables/[\w.]+\)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,7 @@ class RuleViews:
         examples = [e for e in self._examples if e.spec == rule.spec]
         return RuleView(
             rule=rule,
-            about="; ".join(what[0].lower() + what[1:].rstrip(".") for what in rule.about if what),
+            about="; ".join(_about(what) for what in rule.about if what),
             anchor=f"rule-{rule.spec.lower()}",
             found=number(counts.found, n),
             in_scope=number(counts.in_scope, n),
@@ -223,6 +225,12 @@ class RuleViews:
             picture=picture,
             no_picture="" if picture else f"No picture: {self._pictures.why_not}.",
         )
+
+
+def _about(what: str) -> str:
+    """A kind of fact in the words of the vocabulary, without the files that rule authors look it up in."""
+    words = _TABLES.sub("", what).rstrip(".")
+    return words[0].lower() + words[1:]
 
 
 def _part(name: str, parts: Parts) -> str:
