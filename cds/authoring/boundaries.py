@@ -19,7 +19,7 @@ from cds.model import Fact, FieldRef
 from cds.rules.model import Rule
 
 # How many changes of each kind are tried, the smallest first: a few seconds a rule.
-_MOST_TRIALS: Final[Mapping[Kind, int]] = {"shift": 1500, "less": 300, "word": 700, "hook": 100, "more": 700}
+_MOST_TRIALS: Final[Mapping[Kind, int]] = {"shift": 4000, "less": 300, "word": 700, "hook": 100, "more": 700}
 _FARTHEST: Final = 1500  # days; a bound that is farther away is another case
 
 
