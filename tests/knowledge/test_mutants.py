@@ -14,7 +14,7 @@ from cds.shipped import shipped
 RULES = load_rules()[0].rules
 # Rules whose cases still miss something. One that misses nothing any more has to be taken out.
 STILL_OPEN = frozenset(
-    rule.spec for rule in RULES if rule.spec not in {"SAFE-01"}
+    rule.spec for rule in RULES if rule.spec not in {"SAFE-01", "D-01", "D-02", "D-03", "D-04"}
 )
 
 
