@@ -80,7 +80,7 @@ def _risk(c: Context, use: ClassUse) -> Fields:
         "band": band(doses),
         "as_needed": use.latest.prn,
         "administrations_per_28_days": usual_and_recent(c, use),
-        # 1.15 has a Z-drug on its list from 28 days whoever takes it; of less use only a withdrawal history speaks (10.26).
+        # 1.15 has Z-drugs on its list from 28 days, whoever takes them; before, a withdrawal history alone speaks.
         "seizure_risk": seizure_risk(c) if use.group == "BZD" else withdrawal_history(c),
         "withdrawal_history": withdrawal_history(c),
         "percent_of_maximum": _percent_of_maximum(c, use) if use.group == "ZDRUG" else None,

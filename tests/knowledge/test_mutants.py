@@ -1,4 +1,4 @@
-"""No small change of a shipped rule goes unnoticed: every bound has a case at it, every comparison was true and false."""
+"""No small change of a shipped rule goes unnoticed: a case at every bound, every comparison both true and false."""
 
 from __future__ import annotations
 
