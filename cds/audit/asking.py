@@ -154,19 +154,16 @@ class _Question:
 
 
 def _first_kinds(rules: Sequence[Rule], hook: str) -> dict[str, frozenset[str]]:
-    """Of each rule, the kinds of fact that its levels begin with at a hook: what the rule is about.
+    return {rule.spec: first_kinds(rule, hook) for rule in rules if hook in rule.hooks}
 
-    Every chart has a patient: a level that begins with one is about what it binds next.
+
+def first_kinds(rule: Rule, hook: str) -> frozenset[str]:
+    """The kinds of fact that the levels of a rule begin with at a hook: what it is about.
+
+    Not the patient, whom every chart has: a level that begins with them is about what it binds next.
     """
-    return {
-        rule.spec: frozenset(
-            next((p.kind for p in level.spec.patterns if p.kind != "patient"), "patient")
-            for level in rule.levels
-            if level.spec is not None and hook in level.hooks
-        )
-        for rule in rules
-        if hook in rule.hooks
-    }
+    patterns = [level.spec.patterns for level in rule.levels if level.spec is not None and hook in level.hooks]
+    return frozenset(kinds[0] for bound in patterns if (kinds := [p.kind for p in bound if p.kind != "patient"]))
 
 
 def _patient_row(q: _Question, hook: str, unit: str) -> Row:
