@@ -122,7 +122,7 @@ def _patients(text: str | None) -> frozenset[str] | None:
         return None
     path = Path(text)
     try:
-        given = path.read_text("utf-8").split() if path.is_file() else text.split(",")
+        given = text.split(",") if "," in text or not path.is_file() else path.read_text("utf-8").split()
     except (OSError, UnicodeDecodeError):
         raise CdsError("--patients: the file cannot be read as text") from None
     ids = frozenset(part.strip().removeprefix("Patient/") for part in given if part.strip())
