@@ -43,11 +43,15 @@ def list_inputs(location: str) -> tuple[list[InputFile], list[str]]:
     """
     try:
         fs, root = fsspec.core.url_to_fs(location)
+        if not fs.exists(root):
+            raise FileNotFoundError
         found = fs.find(root, detail=True)
     except ImportError as error:
         raise AuditError(f"{location}: needs a package that is not installed: {error}") from None
     except FileNotFoundError:
         raise AuditError(f"{location}: no such file or folder") from None
+    except ValueError:
+        raise AuditError(f"{location}: not a path, and not an address that can be read") from None
     except Exception as error:  # each file system has errors of its own
         raise AuditError(f"{location}: cannot be listed: {type(error).__name__}") from None
     files = []
