@@ -44,11 +44,8 @@ bench: $(VENV)/dev
 	$(BIN)/python bench/engine.py
 	$(BIN)/python bench/drugs.py
 	$(BIN)/python bench/auth.py
-<<<<<<< HEAD
 	$(BIN)/python bench/lint.py
-=======
 	$(BIN)/python bench/audit.py --patients 5000
->>>>>>> 8e64ca7957445f5c13579cacc0318630520a241c
 
 # What tests need from the system and only root can install: a browser, for the report of an audit.
 system:
