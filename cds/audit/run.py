@@ -158,6 +158,7 @@ def _carry_out(run: _Run, options: Options, evaluator: Evaluator) -> dict[str, A
         seconds["evaluate"] = time.monotonic() - began
     finally:
         workers.close()
+    folder.sweep()  # a worker that was killed left what it had begun
     return _summary(
         run,
         memory=options.memory,

@@ -155,7 +155,7 @@ def test_bad_lines_are_counted_with_file_and_line_and_never_shown(tmp_path: Path
     file.write_bytes(b"\n".join([*odd, file.read_bytes().strip(), broken]) + b"\n")
     done = psychmed("audit", str(tmp_path / "in"), "--today", TODAY.isoformat(), "--out", str(tmp_path / "out"))
     assert "SECRET" not in done.stdout + done.stderr
-    assert "4 bad lines" in done.stdout
+    assert "2 patients, 12 resources, 1 findings, 4 bad lines" in done.stdout
     assert done.returncode == 1, "a finding, and every file read to its end"
     assert [(p["file"], p["line"], p["kind"], p["resource_type"]) for p in rows(tmp_path / "out", "problems")] == [
         ("Condition.ndjson", 1, "not-json", ""),
