@@ -178,7 +178,7 @@ class RuleViews:
 
     def _course(self, rule: RuleSummary) -> tuple[str, str]:
         shown = [row for row in rule.over_time if not row.pooled and row.name]
-        if len(shown) < 2:
+        if len(shown) < 2 or all(row.found.value is None for row in shown):
             return "", ""
         pool = next((row for row in rule.over_time if row.pooled), None)
         moments = [
