@@ -195,6 +195,8 @@ class RuleViews:
                 f"stands on the day of the audit: what began and ended before is not in it, so a rise towards the end "
                 f"says little."
             )
+        if self.summary.is_replay and any(row.found.value is None for row in shown):
+            note += " “–”: not shown, of too few people."
         if pool is not None:
             note += f" “–”: not shown, or nothing; {pool.pooled} {rule.grain}s are of too few people by themselves."
         elif undated := next((row for row in rule.over_time if not row.name), None):
