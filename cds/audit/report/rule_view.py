@@ -195,10 +195,11 @@ class RuleViews:
                 f"stands on the day of the audit: what began and ended before is not in it, so a rise towards the end "
                 f"says little."
             )
-        if self.summary.is_replay and any(row.found.value is None for row in shown):
-            note += " “–”: not shown, of too few people."
         if pool is not None:
-            note += f" “–”: not shown, or nothing; {pool.pooled} {rule.grain}s are of too few people by themselves."
+            few = f"1 {rule.grain} is" if pool.pooled == 1 else f"{pool.pooled} {rule.grain}s are"
+            note += f" “–”: not shown, or nothing; {few} of too few people."
+        elif self.summary.is_replay and any(row.found.value is None for row in shown):
+            note += " “–”: not shown, of too few people."
         elif undated := next((row for row in rule.over_time if not row.name), None):
             note += f" Without a date: {number(undated.found, self.summary.min_cell)}."
         return charts.course(moments, title=title, words=words), note
