@@ -14,7 +14,7 @@ from cds.audit.compact import Gathered
 from cds.audit.job import Job
 from cds.chart.model import Administration, Chart, Fill, Order, Statement
 from cds.errors import HookRequestError
-from cds.evaluate import Evaluator, HookCall, Basis
+from cds.evaluate import Basis, Evaluator, HookCall
 from cds.fhir import records as r
 from cds.fhir.reading import Reading, normalize_reference
 from cds.findings import Evaluation, Finding, NotEvaluated

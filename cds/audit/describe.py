@@ -12,7 +12,6 @@ from cds.drugs.composition import fingerprint
 from cds.evaluate import Evaluator
 from cds.rules import load_rules
 from cds.rules.model import Rule
-from cds.rules.source import read_source
 from cds.rules.vocabulary import vocabulary
 from cds.shipped import shipped
 
@@ -55,10 +54,6 @@ def drug_table_name(evaluator: Evaluator) -> str:
 
 
 def _rule(rule: Rule, hook: str) -> dict[str, Any]:
-    try:
-        review_by = str(read_source(Path(rule.path)).data.get("review_by") or "")
-    except (OSError, ValueError):
-        review_by = ""
     return {
         "spec": rule.spec,
         "id": rule.id,
@@ -66,7 +61,7 @@ def _rule(rule: Rule, hook: str) -> dict[str, Any]:
         "title": rule.title,
         "status": rule.status,
         "signed_off": rule.signed_off,
-        "review_by": review_by,
+        "review_by": rule.review_by,
         "about": sorted(vocabulary().what[kind] for kind in first_kinds(rule, hook)),
         "source": {"label": rule.card.source_label, "url": rule.card.source_url},
     }

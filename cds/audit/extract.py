@@ -240,31 +240,25 @@ def _smaller(piece: _Piece, raw: bytes, tally: Tally) -> bytes:
     return msgspec.json.encode({"resourceType": "Bundle", "entry": entries})
 
 
-class _Entry(msgspec.Struct, rename="camel"):
-    full_url: str | None = None
-    resource: msgspec.Raw | None = None
-
-
-class _Entries(msgspec.Struct):
-    entry: list[_Entry] = []
-
-
 def _several(piece: _Piece, raw: bytes, where: str) -> None:
     """Each entry as a line of its own; patients that entries know by a urn get their id in its place."""
+    entries: list[tuple[str | None, Raw]] = []
     try:
-        entries = msgspec.json.decode(raw, type=_Entries).entry
-    except UNREADABLE:
+        for entry in envelope.items_of(envelope.parts_of(raw)["entry"]):
+            parts = envelope.parts_of(entry)
+            if "resource" in parts:
+                entries.append((envelope.text_of(parts.get("fullUrl")), parts["resource"]))
+    except (*UNREADABLE, KeyError):
         piece.problem("unreadable-resource", "Bundle")
         return
     ids: dict[str, str] = {}
-    for entry in entries:
-        if entry.full_url and entry.full_url.startswith("urn:") and entry.resource is not None:
-            line = read_line(entry.resource, where)
+    for url, resource in entries:
+        if url and url.startswith("urn:"):
+            line = read_line(resource, where)
             if line.record is not None and line.record.id:
-                ids[entry.full_url] = f"{line.resource_type}/{line.record.id}"
-    for number, entry in enumerate(entries):
-        if entry.resource is not None:
-            _one(piece, _renamed(entry.resource, ids), f"{where}.entry[{number}]")
+                ids[url] = f"{line.resource_type}/{line.record.id}"
+    for number, (_, resource) in enumerate(entries):
+        _one(piece, _renamed(resource, ids), f"{where}.entry[{number}]")
 
 
 def _renamed(raw: Raw, ids: dict[str, str]) -> Raw:

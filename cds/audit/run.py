@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal, Protocol
 
@@ -24,6 +25,7 @@ from cds.audit.schema import PROBLEMS
 from cds.audit.select import first_patients
 from cds.audit.shuffle import Extracted, piece_name, read_extracted, write_index
 from cds.audit.workers import InThisProcess, Lost, Task, Workers
+from cds.evaluate import Evaluator
 from cds.intake.lines import types_lost
 
 Stage = Literal["extract", "evaluate"]
@@ -107,7 +109,7 @@ def run_audit(
             patients = None if manifest.patients is None else frozenset(manifest.patients)
             run = _Run(replace(job, patients=patients), folder, manifest, budget, progress, now)
             described = describe(job, evaluator)
-            found = _carry_out(run, options)
+            found = _carry_out(run, options, evaluator)
             report = {**described, **found}
             write_json(folder.run_file, report)
             return report
@@ -130,11 +132,13 @@ def _plan(job: Job, digest: str, files: list[InputFile], left_out: list[str], st
     )
 
 
-def _carry_out(run: _Run, options: Options) -> dict[str, Any]:
+def _carry_out(run: _Run, options: Options, evaluator: Evaluator) -> dict[str, Any]:
     manifest, folder = run.manifest, run.folder
-    prepared = (run.job, folder.path, manifest.files, manifest.parts, run.budget.rows)
+    prepare = partial(tasks.prepare, run.job, folder.path, manifest.files, manifest.parts, rows=run.budget.rows)
     small = sum(f.size for f in manifest.files) < _SMALL and not options.workers
-    workers = InThisProcess(tasks.prepare, prepared) if small else Workers(run.budget.workers, tasks.prepare, prepared)
+    workers: Workers | InThisProcess = (
+        InThisProcess(partial(prepare, evaluator=evaluator)) if small else Workers(run.budget.workers, prepare)
+    )
     for name in manifest.left_out:
         run.progress.note(f"{name}: left out, the folder is read as an export (NDJSON)")
     seconds = {}
@@ -154,6 +158,7 @@ def _carry_out(run: _Run, options: Options) -> dict[str, Any]:
         seconds["evaluate"] = time.monotonic() - began
     finally:
         workers.close()
+    folder.sweep()  # a worker that was killed left what it had begun
     return _summary(
         run,
         memory=options.memory,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import logging
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -42,11 +41,12 @@ class _Worker:
 _worker: _Worker | None = None
 
 
-def prepare(job: Job, out: Path, files: list[InputFile], parts: int, rows: int) -> None:
-    """Called once in each process. rows: bytes of rows that it may hold at a time."""
+def prepare(
+    job: Job, out: Path, files: list[InputFile], parts: int, *, rows: int, evaluator: Evaluator | None = None
+) -> None:
+    """Called once in each process. rows: bytes of rows that it may hold at a time. evaluator: where there is one."""
     global _worker  # noqa: PLW0603 - one per process, set before any task
-    logging.disable(logging.NOTSET)
-    _worker = _Worker(job, RunFolder(out), files, parts, rows)
+    _worker = _Worker(job, RunFolder(out), files, parts, rows, evaluator)
 
 
 def _here() -> _Worker:
@@ -64,11 +64,13 @@ def extract_piece(number: int, ranges: list[Range]) -> None:
 def evaluate_part(part: int, cut: list[str]) -> PartDone:
     """Write the files of one partition, and say what came of it."""
     w = _here()
-    if w.evaluator is None or w.shuffled is None:
-        w.evaluator, w.shuffled = w.job.evaluator(), Shuffled(w.folder.work)
+    if w.evaluator is None:
+        w.evaluator = w.job.evaluator()
         # Rules and tables stay: looking through them again and again costs more than the charts do.
         gc.collect()
         gc.freeze()
+    if w.shuffled is None:
+        w.shuffled = Shuffled(w.folder.work)
     asker = Asker(w.job, w.evaluator, shared=w.shuffled, cut=frozenset(cut))
     rows = row_batches(w.shuffled.patients(part, w.job.patients, at_once=w.rows))
     done = _write_part(w.folder, part, audit_partition(rows, asker=asker))

@@ -39,11 +39,11 @@ class Lost:
 
 
 class Workers:
-    """A pool of processes. prepare: called in each of them with its arguments before anything else."""
+    """A pool of processes. prepare: called in each of them before anything else."""
 
-    def __init__(self, count: int, prepare: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+    def __init__(self, count: int, prepare: Callable[[], None]) -> None:
         self.count = count
-        self._prepare, self._arguments = prepare, arguments
+        self._prepare = prepare
         self._pool: ProcessPoolExecutor | None = None
 
     def run(self, tasks: Sequence[Task], *, done: Callable[[Task, Any], None], tick: Callable[[], None]) -> list[Lost]:
@@ -101,8 +101,9 @@ class Workers:
         for attempt in (1, 2, 3):
             if self._pool is None:
                 context = multiprocessing.get_context("spawn")
-                arguments = (self._prepare, self._arguments)
-                self._pool = ProcessPoolExecutor(self.count, mp_context=context, initializer=_begin, initargs=arguments)
+                self._pool = ProcessPoolExecutor(
+                    self.count, mp_context=context, initializer=_begin, initargs=(self._prepare,)
+                )
             try:
                 running[self._pool.submit(task.run, *task.arguments)] = task
                 return
@@ -127,14 +128,13 @@ class InThisProcess:
 
     count = 1
 
-    def __init__(self, prepare: Callable[..., None], arguments: tuple[Any, ...]) -> None:
-        self._prepare: Callable[..., None] | None = prepare
-        self._arguments = arguments
+    def __init__(self, prepare: Callable[[], None]) -> None:
+        self._prepare: Callable[[], None] | None = prepare
 
     def run(self, tasks: Sequence[Task], *, done: Callable[[Task, Any], None], tick: Callable[[], None]) -> list[Lost]:
         """As `Workers.run`, one task after the other."""
         if self._prepare is not None:
-            self._prepare(*self._arguments)
+            self._prepare()
             self._prepare = None
         lost: list[Lost] = []
         for task in tasks:
@@ -153,11 +153,11 @@ class InThisProcess:
         """Nothing is open."""
 
 
-def _begin(prepare: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+def _begin(prepare: Callable[[], None]) -> None:
     """In the new process: end with the parent, leave Ctrl-C to it, and get ready."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    prepare(*arguments)
+    prepare()
 
 
 def _end_with_parent() -> None:

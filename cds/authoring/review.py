@@ -52,9 +52,9 @@ def _of_rule(path: Path, today: dt.date, within: int, checked_within: int) -> It
     if day is None:
         yield Due(shown, line, "overdue", None, f"{name} has no review date")
     elif day < today:
-        yield Due(shown, line, "overdue", day, f"{name}: review_by passed {(today - day).days} days ago")
+        yield Due(shown, line, "overdue", day, f"{name}: review_by passed {_days((today - day).days)} ago")
     elif (day - today).days <= within:
-        yield Due(shown, line, "due", day, f"{name}: review_by in {(day - today).days} days")
+        yield Due(shown, line, "due", day, f"{name}: review_by in {_days((day - today).days)}")
     rows = data.get("sources")
     for n, row in enumerate(rows if isinstance(rows, list) else ()):
         read = as_date(row.get("checked")) if isinstance(row, dict) else None
@@ -63,7 +63,11 @@ def _of_rule(path: Path, today: dt.date, within: int, checked_within: int) -> It
         if read is None:
             yield Due(shown, at, "overdue", None, f"{cited} has no date on which it was checked")
         elif (today - read).days > checked_within:
-            yield Due(shown, at, "overdue", read, f"{cited} was checked {(today - read).days} days ago")
+            yield Due(shown, at, "overdue", read, f"{cited} was checked {_days((today - read).days)} ago")
+
+
+def _days(number: int) -> str:
+    return f"{number} day{'' if number == 1 else 's'}"
 
 
 def _of_tables() -> Iterator[Due]:

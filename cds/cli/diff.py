@@ -105,7 +105,7 @@ def diff(
     finally:
         before.close()
         after.close()
-    over = f"{questions} orders of {len(names)} charts" if replay else f"{len(names)} charts"
+    over = f"{_many(questions, 'order')} of {_many(len(names), 'chart')}" if replay else _many(len(names), "chart")
     report = _Report((old, new), sides, tuple(found), over, limit)
     typer.echo(_json(report) if output == "json" else _text(report))
     tell(problems)
@@ -127,7 +127,7 @@ def _questions(
     from cds.replay.calls import replayed_orders
     from cds.replay.known import Past
 
-    for name, call in read_path(charts, hook="patient-view" if replay else hook, problems=problems):
+    for name, call in read_path(charts, hook=hook, problems=problems):
         if not replay:
             yield name, call, None
             continue
@@ -171,8 +171,12 @@ def _text(r: _Report) -> str:
             if len(rows) > r.limit:
                 lines.append(f"    and {len(rows) - r.limit} more")
     differing = len({row.chart for row in r.found})
-    differs = f"{len(r.found)} differences, in {differing} charts" if r.found else "no difference"
+    differs = f"{_many(len(r.found), 'difference')}, in {_many(differing, 'chart')}" if r.found else "no difference"
     return "\n".join([*lines, f"{r.over}: {differs}"])
+
+
+def _many(count: int, thing: str) -> str:
+    return f"{count} {thing}{'' if count == 1 else 's'}"
 
 
 def _where(row: _Differs) -> str:

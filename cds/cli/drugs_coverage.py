@@ -100,7 +100,7 @@ def _by_number(rows: dict[str, Seen]) -> list[tuple[str, Seen]]:
 
 def _text(r: dict[str, Any]) -> str:
     total = sum(n["records"] for n in r["records"].values())
-    lines = [f"{r['charts']} charts, {total} medication records"]
+    lines = [f"{r['charts']} chart{'' if r['charts'] == 1 else 's'}, {total} medication records"]
     lines += [f"  {status:13} {_row(n)}" for status, n in r["records"].items()]
     lines.append("identified, of no class that the rules read" + ("" if r["no_class_in_use"] else ": none"))
     lines += [f"  {_row(n)}  {n['ingredient']} ({n['class']})" for n in r["no_class_in_use"]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -81,27 +82,35 @@ def forecast(
 def _rules(name: str, settings: Settings, problems: list[str]) -> tuple[RuleSet, Rule | None]:
     """The rules in force with the one that is meant switched on; that one as it stands, None for all."""
     from cds.authoring.forecast import switched_on
-    from cds.evaluate import Evaluator, deployments
-    from cds.rules.load import load_rules, rule_files
+    from cds.evaluate import Evaluator, rules_of
 
-    folders = [Path(p) for p in settings.rules_dir]
-    file = Path(name)
-    is_file = file.suffix == ".yaml" and file.is_file()
-    known = {p.resolve() for p in rule_files(folders)}
-    extra = [*folders, file] if is_file and file.resolve() not in known else folders
-    rules, found = load_rules(extra, site=deployments(settings))
-    blamed = [p for p in found if is_file and p.path == str(file)]
-    if blamed:
-        raise CdsError("\n".join(["the rule does not compile", *map(str, blamed)]))
+    rules, found = rules_of(settings)
     problems.extend(str(p) for p in found)
     if settings.require_sign_off:
         rules = Evaluator(settings, rules=rules).rules
     if name == _ALL:
         return rules, None
-    subject = next((r for r in rules.rules if name in {r.id, r.spec} or (is_file and Path(r.path) == file)), None)
-    if subject is None:
+    file = Path(name)
+    if file.suffix == ".yaml" and file.is_file():
+        subject = _rule_of_file(file, settings)
+        # The file stands in place of the rule that it is a copy of.
+        others = tuple(r for r in rules.rules if r.id != subject.id and r.spec != subject.spec)
+        return switched_on(replace(rules, rules=(*others, subject)), subject), subject
+    subjects = [r for r in rules.rules if name in {r.id, r.spec}]
+    if not subjects:
         raise CdsError(f'there is no rule "{name}": give an id, a specification id, a rule file (.yaml), or all')
-    return switched_on(rules, subject), subject
+    return switched_on(rules, subjects[0]), subjects[0]
+
+
+def _rule_of_file(file: Path, settings: Settings) -> Rule:
+    from cds.evaluate import deployments
+    from cds.rules.load import load_rules
+
+    own, found = load_rules(base=file, site=deployments(settings))
+    blamed = [p for p in found if p.code != "R031"]  # what the site sets of other rules
+    if blamed or not own.rules:
+        raise CdsError("\n".join([f"{file}: the rule does not compile", *map(str, blamed)]))
+    return own.rules[0]
 
 
 def _hook_of(rule: Rule | None) -> Literal["order-sign", "order-select", "patient-view"]:
@@ -121,7 +130,7 @@ def _replay(
     from cds.replay.calls import replayed_orders, replayed_visits
     from cds.replay.known import Past
 
-    for name, call in read_path(charts, hook="patient-view", problems=problems):
+    for name, call in read_path(charts, hook=None, problems=problems):
         past = Past(call, tz=evaluator.tz)
         if hook == "patient-view":
             replayed = replayed_visits(past, since=first, until=last)
@@ -177,9 +186,8 @@ def _text(r: dict[str, Any]) -> str:
     title = f"{r['rule']}  {r['id']} ({r['status']}), as if switched on" if r["id"] else "all rules, as they stand"
     lines = [f"{title}; {r['hook']}"]
     period = f", {r['from']} to {r['to']}" if r["from"] else ""
-    lines.append(f"{r['asked']} psychotropic orders of {r['charts']} charts{period}")
-    if what == "visits":
-        lines[-1] = lines[-1].replace("psychotropic orders", "visits")
+    asked = _many(r["asked"], "visit" if what == "visits" else "psychotropic order")
+    lines.append(f"{asked} of {_many(r['charts'], 'chart')}{period}")
     lines.append(f"cards         {_number(r['cards'], r['per_100'], what)}{_listed(r['by_indicator'])}")
     lines.append(f"interruptive  {_number(r['interruptive'], r['interruptive_per_100'], what)}  warning or critical")
     if r["by_level"]:
@@ -196,6 +204,10 @@ def _text(r: dict[str, Any]) -> str:
         lines.append(f"<{r['least']}: fewer than {r['least']} patients; hidden: it would tell such a number")
     lines += [f"{c['chart']}  {c['day']}  {c['rule']}  {c['indicator']} ({c['level']})" for c in r.get("list", ())]
     return "\n".join(lines)
+
+
+def _many(count: int | str, thing: str) -> str:
+    return f"{count} {thing}{'' if count == 1 else 's'}"
 
 
 def _number(count: int | str, per_100: float | None, what: str) -> str:

@@ -29,7 +29,7 @@ def lint(  # noqa: PLR0917 - options of a command
     """Report every problem of rule files and their cases as file:line:column. Exit code 1: there is one."""
     from cds.authoring.lint import lint as lint_all
     from cds.cli.lint_output import problems_as
-    from cds.errors import CdsError
+    from cds.errors import CdsError, RuleError
     from cds.rules.lint import in_order
 
     given = rules or []
@@ -37,16 +37,17 @@ def lint(  # noqa: PLR0917 - options of a command
     day = day_of(today)
     if fix:
         _mend(given, cases, output)
-    report: Report = lint_all(given, today=day, cases=cases)
-    problems = list(report.problems)
+    history: list[RuleError] = []
     if against is not None:
         from cds.authoring.history import changed_since
 
         try:
-            problems = in_order([*problems, *changed_since(against, given)])
+            history = changed_since(against, given)
         except CdsError as error:
             typer.echo(f"psychmed: --against: {error}", err=True)
             raise typer.Exit(2) from None
+    report: Report = lint_all(given, today=day, cases=cases)
+    problems = in_order([*report.problems, *history])
     if text := problems_as(output, problems):
         typer.echo(text)
     for note in report.notes:

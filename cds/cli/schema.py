@@ -22,6 +22,7 @@ def schema(
         typer.echo(text)
         return
     try:
+        out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(text + "\n", encoding="utf-8")
     except OSError as error:
         typer.echo(f"psychmed: {out}: cannot be written: {error.strerror}", err=True)

@@ -87,9 +87,6 @@ def replayed_orders(
             reading=known.reading.with_records(records),
             draft_refs=(f"MedicationRequest/{order.id}",),
             encounter=where.rpartition("/")[2] or None,
-            selected=None,
-            stops=(),
-            booked=frozenset(),
         )
         yield Replayed(dt.date.fromordinal(signed.day), call, order, medication, visits.get(where))
 
@@ -105,15 +102,7 @@ def replayed_visits(past: Past, *, since: dt.date | None = None, until: dt.date 
         and _within(moment, since, until)
     ]
     for moment, _, visit in sorted(begun, key=lambda row: (row[0].day, row[0].at or 0.0, row[1])):
-        call = replace(
-            past.at(moment),
-            hook="patient-view",
-            draft_refs=(),
-            selected=None,
-            stops=(),
-            encounter=visit.id,
-            booked=frozenset(),
-        )
+        call = replace(past.at(moment), hook="patient-view", encounter=visit.id)
         yield Replayed(dt.date.fromordinal(moment.day), call, visit=visit)
 
 

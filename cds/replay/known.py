@@ -87,7 +87,15 @@ class Past:
                 search = "Appointment" if _is_planned(row.record) else _SEARCH.get(type(row.record), "")
                 if search in searches:
                     searches[search] = worst(searches[search], "damaged")
-        return replace(self.call, reading=self.call.reading.with_records(records), searches=searches)
+        return replace(
+            self.call,
+            reading=self.call.reading.with_records(records),
+            searches=searches,
+            draft_refs=(),
+            selected=None,
+            stops=(),
+            booked=frozenset(),
+        )
 
     def _row(self, record: r.Resource) -> _Row:
         if isinstance(record, r.Patient | r.Practitioner | r.PractitionerRole | r.Medication):

@@ -74,6 +74,7 @@ def compile_rule(c: Compilation) -> Rule | None:
         parameters=c.parameters,
         path=c.source.path,
         signed_off=bool(shape.clinical_review),
+        review_by=str(shape.review_by or ""),
     )
 
 

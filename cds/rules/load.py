@@ -70,7 +70,8 @@ def load_rules(
 ) -> tuple[RuleSet, list[RuleError]]:
     """Load the shipped rules and those of `extra` folders and files.
 
-    base: a folder whose rules, and whose `_parameters.yaml` if it has one, stand in place of the shipped ones.
+    base: a folder whose rules, and whose `_parameters.yaml` if it has one, stand in place of the shipped ones; or one
+    rule file, which then is the only rule.
     site: by rule id (and "_shared"): status and parameters that a site sets; one outside its range is a problem.
     Returns the rules that compiled, and every problem of those that did not.
     """

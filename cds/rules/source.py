@@ -101,7 +101,10 @@ class Source:
                     source = cls(path, "".join(lines), duplicates=True)
                 else:
                     begun, last = (error.begun, error.last) if isinstance(error, Unreadable) else (error.line,) * 2
-                    problems.append(RuleError(path, error.line, error.column, error.code, error.message, error.hint))
+                    if begun == 1 and not isinstance(error, Unreadable):
+                        return None, [*problems, error]  # of the file as a whole
+                    begun, told = _culprit(path, lines, begun, error)
+                    problems.append(told)
                     if not (passed := _pass_over(lines, begun, last, unread)):
                         return None, problems
                     lines = passed
@@ -256,9 +259,35 @@ def _duplicates(path: str, text: str) -> list[RuleError]:
     return found
 
 
+def _culprit(path: str, lines: Sequence[str], begun: int, error: RuleError) -> tuple[int, RuleError]:
+    """(line, problem) of the one top-level key without which the rest can be read; else of where reading stopped.
+
+    A quote that is not closed is noticed at the next one, often some keys further down.
+    """
+    told = RuleError(path, error.line, error.column, error.code, error.message, error.hint)
+    starts = [n for n in _starts(lines) if n < begun]
+    for start in reversed(starts[-_MOST_BLOCKS:]):
+        rest = _pass_over(lines, start + 1, start + 1, set())
+        try:
+            Source(path, "".join(rest), duplicates=True)
+        except RuleError:
+            continue
+        if start != starts[-1]:
+            value = re.match(r"[^:]*:\s*", lines[start])
+            message = "a quote or a bracket that is opened here is not closed"
+            told = RuleError(path, start + 1, value.end() + 1 if value else 1, "R000", message, error.hint)
+        return start + 1, told
+    return begun, told
+
+
+def _starts(lines: Sequence[str]) -> list[int]:
+    """Lines on which a top-level key begins."""
+    return [n for n, line in enumerate(lines) if re.match(r"[A-Za-z_\"']", line)]
+
+
 def _pass_over(lines: Sequence[str], begins: int, stopped: int, unread: set[str]) -> list[str]:
     """The lines with the top-level key around line `begins` emptied; [] when there is nothing to pass over."""
-    starts = [n for n, line in enumerate(lines) if re.match(r"[A-Za-z_\"']", line)]
+    starts = _starts(lines)
     begun = [n for n in starts if n < begins] or [n for n in starts if n < stopped]
     if not begun:
         return []

@@ -22,8 +22,9 @@ from cds.timeline.windows import Windows
 _MARGIN = 7
 _BEFORE, _AFTER = 180, 90  # days shown of a chart without a rule
 _BEFORE_WINDOWS = 60  # days before the first window that the finding's own records may add
+_BEFORE_NOTHING = 365  # as above, where the rule has no window
 _LEAST_BEFORE, _LEAST_AFTER = 28, 14
-_MOST_DAYS = 1100
+_FARTHEST_BEFORE, _FARTHEST_AFTER = 1100, 550  # days; a supply of ten years is cut, not drawn to scale
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +125,9 @@ def _around(found: Sequence[Lane], extent: tuple[int, int] | None) -> tuple[int,
     """The windows, today, and as much of the records concerned as lies near them."""
     low, high = extent or (0, 0)
     low, high = min(low, 0), max(high, 0)
-    concerned = [bar for lane in found if lane.concerned for bar in lane.bars if bar.last >= low - _BEFORE_WINDOWS]
-    first = min([low, *(max(bar.first, low - _BEFORE_WINDOWS) for bar in concerned)])
+    before = _BEFORE_WINDOWS if extent is not None else _BEFORE_NOTHING
+    concerned = [bar for lane in found if lane.concerned for bar in lane.bars if bar.last >= low - before]
+    first = min([low, *(max(bar.first, low - before) for bar in concerned)])
     last = max([high, *(min(bar.last, high + _BEFORE_WINDOWS) for bar in concerned)])
     first, last = min(first - _MARGIN, -_LEAST_BEFORE), max(last + _MARGIN, _LEAST_AFTER)
-    return max(first, last - _MOST_DAYS), last
+    return max(first, -_FARTHEST_BEFORE), min(last, _FARTHEST_AFTER)

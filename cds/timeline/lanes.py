@@ -168,13 +168,14 @@ def _bookings(chart: Chart) -> list[Mark]:
 
 
 def _results(chart: Chart) -> Iterator[Lane]:
-    by_name: dict[str, list[Mark]] = defaultdict(list)
+    by_name: dict[str, dict[tuple[int, str], list[str]]] = defaultdict(lambda: defaultdict(list))
     for result in chart.results:
-        flagged = " high" if result.high else ""
-        mark = Mark("result", result.day - chart.today, f"{_number(result.value)}{flagged}", (result.ref,))
-        by_name[result.name].append(mark)
+        value = f"{_number(result.value)}{' high' if result.high else ''}"
+        by_name[result.name][result.day - chart.today, value].append(result.ref)
     for name in sorted(by_name):
-        yield Lane("results", _RESULT_NAMES.get(name, name), marks=tuple(sorted(by_name[name], key=_mark_place)))
+        # One value that was sent twice for a day is one mark.
+        marks = [Mark("result", day, value, tuple(sorted(refs))) for (day, value), refs in by_name[name].items()]
+        yield Lane("results", _RESULT_NAMES.get(name, name), marks=tuple(sorted(marks, key=_mark_place)))
 
 
 def _diagnoses(chart: Chart) -> list[Mark]:

@@ -14,6 +14,8 @@ the patient says. given: doses of staff. to-collect: refills that wait. ordered:
 MarkKind = Literal["contact", "emergency", "visit", "booking", "result", "diagnosis", "dose", "stopped", "review"]
 LaneKind = Literal["medication", "draft", "stays", "visits", "bookings", "results", "diagnoses"]
 
+_CENTURIES = 73000  # days
+
 
 @dataclass(frozen=True, slots=True)
 class Bar:
@@ -87,7 +89,8 @@ class Window:
 
     @property
     def label(self) -> str:
-        return f"{self.name} {self.value}"
+        """What stands before the row; "~": the edge cannot be had to the day."""
+        return f"{self.name} {'~' if self.about else ''}{self.value}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +112,8 @@ class Timeline:
     left_out: tuple[str, ...] = ()
 
     def date(self, day: int) -> str:
-        """A day of the picture as "2026-03-02"."""
-        return (self.today + dt.timedelta(days=day)).isoformat()
+        """A day of the picture as "2026-03-02"; one that is centuries away as the last day before."""
+        return (self.today + dt.timedelta(days=max(-_CENTURIES, min(day, _CENTURIES)))).isoformat()
 
     def as_dict(self) -> dict[str, Any]:
         """The picture as JSON, days as dates."""

@@ -11,11 +11,11 @@ from html import escape
 
 from cds.timeline.axis import relative, ticks
 from cds.timeline.model import Bar, Lane, Mark, Timeline, Window
-from cds.timeline.svg_parts import NORMAL, SMALL, Drawing, Room, fitted, style, width_of
+from cds.timeline.svg_parts import NORMAL, SMALL, Drawing, Room, fitted, mark_path, style, width_of
 from cds.timeline.view import rule_words, view
 
 _ROW, _PAD, _AXIS = 26.0, 10.0, 34.0
-_LABEL = 236.0
+_LABEL = 280.0
 _LEAST_WIDTH, _A_TICK = 420, 84.0
 _BAR_WORDS = {
     "supplied": "in hand (handed over)",
@@ -60,7 +60,7 @@ class _Picture:
         self.draw = Drawing(prefix)
         labels = [lane.label for lane in self.view.lanes] + [w.label for w in picture.windows]
         longest = max((width_of(text, NORMAL) for text in labels), default=60)
-        self.left = _PAD + min(max(longest + 12, 80), _LABEL, width * 0.32)
+        self.left = _PAD + min(max(longest + 12, 80), _LABEL, width * 0.34)
         self.right = width - _PAD - 12
         self.y = _PAD + _AXIS
         self.used: list[str] = []
@@ -179,7 +179,7 @@ class _Picture:
         told = f"{_MARK_WORDS[mark.kind]} {self.picture.date(mark.day)} {mark.label}{several}".strip()
         outline = mark.kind in {"visit", "booking"}
         colour = {"emergency": "fire", "stopped": "ink", "result": "ink", "review": "calm"}.get(mark.kind, "care")
-        self.draw.shape(_shape(mark, x, y), colour, outline=outline, told=told)
+        self.draw.shape(mark_path(mark, x, y), colour, outline=outline, told=told)
         words = mark.label or (f"×{count}" if count > 1 else "")
         wide = width_of(words, SMALL)
         if words and room.take(x + 5, x + 6 + wide):
@@ -196,7 +196,7 @@ class _Picture:
             y = self.y + _ROW / 2 + 13 * (row or 0)
             self._use("diagnosis")
             told = f"diagnosis {self.picture.date(mark.day)}: {mark.label}"
-            self.draw.shape(_shape(mark, x, y), "care", told=told)
+            self.draw.shape(mark_path(mark, x, y), "care", told=told)
             if row is not None:
                 self.draw.text(x + 6, y + 4, mark.label, size=SMALL)
                 last = max(last, row)
@@ -214,7 +214,7 @@ class _Picture:
             self.y += _ROW - 4
 
     def _window(self, w: Window) -> None:
-        self._label(w.label + (" (about)" if w.about else ""))
+        self._label(w.label)
         first, last = max(w.first, self.picture.first), min(w.last, self.picture.last)
         y = self.y + _ROW / 2
         if first <= last:
@@ -277,7 +277,7 @@ class _Picture:
         else:
             colour = {"emergency": "fire", "stopped": "ink", "review": "calm"}.get(kind, "care")
             mark = Mark(kind, 0)  # type: ignore[arg-type]
-            self.draw.shape(_shape(mark, x + 12, y), colour, outline=kind in {"visit", "booking"})
+            self.draw.shape(mark_path(mark, x + 12, y), colour, outline=kind in {"visit", "booking"})
 
     def _left_out(self) -> None:
         for words in (*self.view.left_out, *self.picture.left_out):
@@ -302,20 +302,3 @@ class _Picture:
             fires = f", {'beyond it' if w.plan else 'fires'} from {p.date(w.fires[0])}" if w.fires else ""
             told.append(f"{w.label}: {p.date(w.first)} to {p.date(w.last)}{fires}.")
         return " ".join(told)
-
-
-def _shape(mark: Mark, x: float, y: float) -> str:
-    """A path for each kind, so that none needs its colour."""
-    if mark.kind == "emergency":
-        return f"M{x:.1f} {y - 6:.1f} L{x + 6:.1f} {y + 5:.1f} L{x - 6:.1f} {y + 5:.1f} Z"
-    if mark.kind == "booking":
-        return f"M{x - 4:.1f} {y - 4:.1f} h8 v8 h-8 Z"
-    if mark.kind == "review":
-        return f"M{x:.1f} {y - 5:.1f} L{x + 5:.1f} {y:.1f} L{x:.1f} {y + 5:.1f} L{x - 5:.1f} {y:.1f} Z"
-    if mark.kind == "stopped":
-        return f"M{x - 1:.1f} {y - 8:.1f} h2 v16 h-2 Z"
-    if mark.kind in {"result", "diagnosis"}:
-        return f"M{x - 3:.1f} {y:.1f} L{x:.1f} {y - 4:.1f} L{x + 3:.1f} {y:.1f} L{x:.1f} {y + 4:.1f} Z"
-    radius = 3.2 if mark.kind == "visit" else 4
-    half = f"a{radius} {radius} 0 1 0"
-    return f"M{x - radius:.1f} {y:.1f} {half} {2 * radius} 0 {half} {-2 * radius} 0 Z"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from html import escape
 from xml.sax.saxutils import quoteattr
 
+from cds.timeline.model import Mark
+
 _FONT = "font-family:system-ui,-apple-system,'Segoe UI',Roboto,'Helvetica Neue',Arial,'DejaVu Sans',sans-serif"
 _A_CHARACTER = 0.6  # of the font size; on the wide side, so that labels keep their distance
 SMALL, NORMAL = 10.0, 12.0
@@ -119,3 +121,20 @@ def fitted(words: str, width: float, size: float) -> str:
     """The words, or their beginning and an ellipsis, within a width."""
     most = max(2, int(width / (size * _A_CHARACTER)))
     return words if len(words) <= most else words[: most - 1].rstrip() + "…"
+
+
+def mark_path(mark: Mark, x: float, y: float) -> str:
+    """A path for each kind, so that none needs its colour."""
+    if mark.kind == "emergency":
+        return f"M{x:.1f} {y - 6:.1f} L{x + 6:.1f} {y + 5:.1f} L{x - 6:.1f} {y + 5:.1f} Z"
+    if mark.kind == "booking":
+        return f"M{x - 4:.1f} {y - 4:.1f} h8 v8 h-8 Z"
+    if mark.kind == "review":
+        return f"M{x:.1f} {y - 5:.1f} L{x + 5:.1f} {y:.1f} L{x:.1f} {y + 5:.1f} L{x - 5:.1f} {y:.1f} Z"
+    if mark.kind == "stopped":
+        return f"M{x - 1:.1f} {y - 8:.1f} h2 v16 h-2 Z"
+    if mark.kind in {"result", "diagnosis"}:
+        return f"M{x - 3:.1f} {y:.1f} L{x:.1f} {y - 4:.1f} L{x + 3:.1f} {y:.1f} L{x:.1f} {y + 4:.1f} Z"
+    radius = 3.2 if mark.kind == "visit" else 4
+    half = f"a{radius} {radius} 0 1 0"
+    return f"M{x - radius:.1f} {y:.1f} {half} {2 * radius} 0 {half} {-2 * radius} 0 Z"

@@ -39,7 +39,7 @@ _WORDS = {
     "review": "review",
     "stopped": "order stopped",
 }
-_LEAST_WIDTH, _LONGEST_LABEL, _A_TICK = 60, 34, 11
+_LEAST_WIDTH, _LONGEST_LABEL, _A_TICK = 60, 36, 11
 
 
 def as_text(picture: Timeline, *, width: int = 80) -> str:
@@ -51,8 +51,8 @@ class _Page:
     def __init__(self, picture: Timeline, width: int) -> None:
         self.picture, self.width = picture, width
         self.view = view(picture, most_medications=10, most_others=6)
-        labels = [_lane_label(lane) for lane in self.view.lanes] + [_window_label(w) for w in picture.windows]
-        longest = min(max(map(len, labels), default=0), _LONGEST_LABEL, width * 2 // 5)
+        labels = [_lane_label(lane) for lane in self.view.lanes] + [w.label for w in picture.windows]
+        longest = min(max(map(len, labels), default=0), _LONGEST_LABEL, width * 9 // 20)
         self.left = max(longest, 8) + 2
         self.columns = width - self.left
         self.used: list[str] = []
@@ -74,7 +74,8 @@ class _Page:
 
     def _row(self) -> list[str]:
         row = [" "] * self.columns
-        row[self._column(0)] = ":"
+        if self.picture.first <= 0 <= self.picture.last:
+            row[self._column(0)] = ":"
         return row
 
     def _line(self, label: str, row: list[str]) -> str:
@@ -171,9 +172,11 @@ class _Page:
                 at = a + 1 + (b - a - 1 - len(words)) // 2
                 row[at : at + len(words)] = words
         if w.fires is not None:
-            a, b = self._column(max(w.fires[0], self.picture.first)), self._column(min(w.fires[1], self.picture.last))
-            row[a : b + 1] = ["!"] * (b - a + 1)
-        return self._line(_window_label(w), row)
+            first, last = max(w.fires[0], self.picture.first), min(w.fires[1], self.picture.last)
+            if first <= last:
+                a, b = self._column(first), self._column(last)
+                row[a : b + 1] = ["!"] * (b - a + 1)
+        return self._line(w.label, row)
 
     def _use(self, kind: str) -> None:
         if kind not in self.used:
@@ -188,6 +191,8 @@ class _Page:
             said.append(f"! fires from {self.picture.date(min(fires))} ({relative(min(fires))})")
         if any(w.fires is not None and w.plan for w in self.picture.windows):
             said.append("! days beyond the limit")
+        if any(w.about for w in self.picture.windows):
+            said.append("~ about: its edge cannot be had to the day")
         if any(lane.concerned for lane in self.view.lanes):
             said.append("* the rule looks at it")
         lines: list[str] = []
@@ -201,10 +206,6 @@ class _Page:
 
 def _lane_label(lane: Lane) -> str:
     return f"* {lane.label}" if lane.concerned else lane.label
-
-
-def _window_label(w: Window) -> str:
-    return f"{w.label}{' (about)' if w.about else ''}"
 
 
 def _cut(words: str, most: int) -> str:

@@ -118,7 +118,7 @@ def test_only_the_named_rule_is_told_and_rules_of_one_side_are_named(tmp_path: P
     done = psychmed("diff", "shipped", tmp_path / "own", charts, "--replay", "--rule", "X-NEW-01")
     assert done.exit_code == 1
     assert f"only in {tmp_path / 'own'}: X-NEW-01" in done.stdout
-    assert done.stdout.splitlines()[-1] == "3 orders of 3 charts: 1 differences, in 1 charts"
+    assert done.stdout.splitlines()[-1] == "3 orders of 3 charts: 1 difference, in 1 chart"
 
 
 def test_at_most_limit_charts_are_named(before: Path, charts: Path) -> None:

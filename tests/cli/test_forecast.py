@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from cds.authoring.small_cells import HIDDEN, Cell, masked, rate
+from cds.shipped import shipped
 from tests.cli.chart_folders import as_json, chart, first_supplies, lorazepam, own_rule, psychmed
 
 
@@ -125,6 +126,21 @@ def test_what_cannot_be_forecast_ends_with_2(arguments: list[str], words: str, c
     done = psychmed("forecast", arguments[0], charts, *arguments[1:])
     assert done.exit_code == 2
     assert words in done.stderr
+
+
+def test_a_file_stands_in_place_of_the_rule_that_it_is_a_copy_of(tmp_path: Path, charts: Path) -> None:
+    text = (shipped("rules") / "benzodiazepine_new_order.yaml").read_text(encoding="utf-8")
+    copy = tmp_path / "copy.yaml"
+    copy.write_text(text.replace("max_days: {value: 28 d", "max_days: {value: 30 d"), encoding="utf-8")
+    found = told(copy, charts, "--min-cell", "1")
+    assert (found["rule"], found["cards"], found["beside"]) == ("B-01", 1, {}), "31 days alone is more than 30"
+
+
+def test_an_export_of_synthetic_charts_is_forecast(shared_data: Path) -> None:
+    # 51 orders of psychotropic drugs, as counted with the resolver alone; 34 patients have one.
+    found = told("B-01", shared_data / "fhir/smart_generated_r4_615")
+    assert (found["asked"], found["charts"]) == (51, 34)
+    assert set(found["by_period"]) == {"others (34 of few patients)"}  # type: ignore[call-overload]
 
 
 def test_a_rule_file_that_does_not_compile_ends_with_2_and_its_place(tmp_path: Path, charts: Path) -> None:

@@ -41,11 +41,17 @@ SEVERITIES = ("critical", "warning", "info")
 
 @dataclass(frozen=True, slots=True)
 class RuleCounts:
-    """Counts of one rule. by_month: of a replay everybody in scope, else those found by the month it began."""
+    """Counts of one rule.
+
+    in_scope: everybody in scope as one row; None for nobody. by_month, by_year: of a replay everybody in scope, else
+    those found by the month it began.
+    """
 
     atoms: Atoms
+    in_scope: Row | None = None
     by_unit: tuple[Row, ...] = ()
     by_month: tuple[Row, ...] = ()
+    by_year: tuple[Row, ...] = ()
     by_reason: Mapping[str, Count] = field(default_factory=dict)
     by_indicator: Mapping[str, Count] = field(default_factory=dict)
 
@@ -97,17 +103,22 @@ def _rules(run: Run, everybody: Count) -> dict[str, RuleCounts]:
     sql = "SELECT spec, {0}, count(*), count(DISTINCT patient) FROM states {1} GROUP BY ALL ORDER BY ALL"
     for spec, state, value, people in run.rows(sql.format("state", "")):
         states[spec][state] = Count(value, people)
-    month = "strftime(day, '%Y-%m')" if run.is_replay else "coalesce(strftime(since, '%Y-%m'), '')"
+    day = "day" if run.is_replay else "since"
+    month, year = (f"coalesce(strftime({day}, '{grain}'), '')" for grain in ("%Y-%m", "%Y"))
     of_month = "WHERE state IN ('found', 'clear')" if run.is_replay else "WHERE state = 'found'"
     by_unit = _strata(run, "unit", "WHERE state IN ('found', 'clear')", name=run.unit_name)
-    by_month = _strata(run, month, of_month)
+    by_month, by_year = _strata(run, month, of_month), _strata(run, year, of_month)
+    whole = _strata(run, "''", "WHERE state IN ('found', 'clear')")
+    silent = _silent(run, everybody)
     by_reason = _parts(run, "reason", "not_evaluated")
     by_severity = _parts(run, "severity", "found")
     return {
         spec: RuleCounts(
-            _atoms(counted, everybody),
+            _atoms(counted, everybody, silent[spec]),
+            next(iter(whole[spec]), None),
             tuple(by_unit[spec]),
             tuple(by_month[spec]),
+            tuple(by_year[spec]),
             by_reason[spec],
             {SEVERITIES[int(n)]: c for n, c in by_severity[spec].items()},
         )
@@ -115,24 +126,35 @@ def _rules(run: Run, everybody: Count) -> dict[str, RuleCounts]:
     }
 
 
-def _atoms(counted: Mapping[str, Count], everybody: Count) -> Atoms:
+def _atoms(counted: Mapping[str, Count], everybody: Count, silent: int) -> Atoms:
+    """silent: people with a question of which the rule says nothing."""
     found, clear, missed = (counted.get(state, NONE) for state in ("found", "clear", "not_evaluated"))
     value = everybody.value - found.value - clear.value - missed.value
-    # Of a replay: at least so many people have an order that the rule says nothing of.
-    people = max(everybody.people - found.people - clear.people - missed.people, 0)
-    return Atoms(found, clear, missed, Count(value, people))
+    return Atoms(found, clear, missed, Count(value, silent))
+
+
+def _silent(run: Run, everybody: Count) -> dict[str, int]:
+    """By rule: people who have more questions than the rule has states for them."""
+    sql = f"""
+        SELECT spec, count(*) FILTER (judged < questions), count(*) FROM (
+            SELECT spec, patient, count(*) AS judged FROM states GROUP BY ALL
+        ) JOIN (SELECT patient, count(*) AS questions FROM (SELECT DISTINCT {_KEY} FROM questions) GROUP BY patient)
+        USING (patient) GROUP BY spec
+    """
+    return {spec: some + everybody.people - judged for spec, some, judged in run.rows(sql)}
 
 
 def _strata(run: Run, by: str, where: str, *, name: Callable[[str], str] = str) -> dict[str, list[Row]]:
     sql = f"""
         SELECT spec, {by} AS name,
                count(*) FILTER (state = 'found'), count(DISTINCT patient) FILTER (state = 'found'),
-               count(*) FILTER (state = 'clear'), count(DISTINCT patient) FILTER (state = 'clear')
+               count(*) FILTER (state = 'clear'), count(DISTINCT patient) FILTER (state = 'clear'),
+               count(DISTINCT patient)
         FROM states {where} GROUP BY ALL ORDER BY ALL
     """
     rows: dict[str, list[Row]] = defaultdict(list)
-    for spec, stratum, found, found_people, clear, clear_people in run.rows(sql):
-        rows[spec].append(Row(name(stratum), Count(found, found_people), Count(clear, clear_people)))
+    for spec, stratum, found, found_people, clear, clear_people, people in run.rows(sql):
+        rows[spec].append(Row(name(stratum), Count(found, found_people), Count(clear, clear_people), people))
     return rows
 
 

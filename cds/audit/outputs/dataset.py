@@ -65,10 +65,15 @@ def open_run(out: Path, *, memory: int) -> Iterator[Run]:
     try:
         for name, columns in _columns().items():
             _view(connection, out / name, name, columns)
+        connection.execute("CREATE TEMP TABLE unit_names (unit VARCHAR, clinic VARCHAR)")
+        run = Run(out, told, connection)
+        names = [(unit, run.unit_name(unit)) for unit in told.get("units") or ()]
+        if names:
+            connection.executemany("INSERT INTO unit_names VALUES (?, ?)", names)
         # In a replay a patient without orders has a row as well, and no question.
         asked = "WHERE \"order\" <> ''" if told.get("as") == "replay" else ""
         connection.execute(f"CREATE VIEW questions AS SELECT * FROM patients {asked}")
-        yield Run(out, told, connection)
+        yield run
     finally:
         connection.close()
 

@@ -70,9 +70,11 @@ def _write_parquet(run: Run, path: Path) -> None:
 
 
 _WORKLIST = f"""
-SELECT unit, prescriber, patient, "order", indicator, spec, rule, summary, day, since, implicated, missing, disposition
-FROM findings
-ORDER BY unit, prescriber, CASE indicator WHEN 'critical' THEN 0 WHEN 'warning' THEN 1 ELSE 2 END, {_SORT}
+SELECT coalesce(clinic, unit) AS clinic, prescriber, patient, "order", indicator, spec, rule, summary, day, since,
+       implicated, missing, disposition
+FROM findings LEFT JOIN unit_names USING (unit)
+ORDER BY coalesce(clinic, unit) = '', 1, unit, prescriber = '', prescriber,
+         CASE indicator WHEN 'critical' THEN 0 WHEN 'warning' THEN 1 ELSE 2 END, {_SORT}
 """
 _WORKLIST_HEADER = (
     "clinic", "prescriber", "patient", "patient_in_report", "order", "indicator", "rule", "summary", "asked_on",
@@ -87,7 +89,7 @@ def write_worklist(run: Run, numbers: Mapping[str, int]) -> int:
         for batch in run.reader(_WORKLIST):
             for row in batch.to_pylist():
                 yield [
-                    run.unit_name(row["unit"]) or "not recorded",
+                    row["clinic"] or "not recorded",
                     row["prescriber"] or "not recorded",
                     row["patient"],
                     numbers.get(row["patient"], ""),

@@ -6,20 +6,22 @@ every block is 0 or holds at least `min_cell` people. Any sum or difference of p
 blocks too.
 
 One rule, one table: everybody the rule was asked about is in one of four atoms (`Atoms`), and each published number is
-a union of blocks. Where a merged block holds one small number, that number alone may be called "1 to 10": the rest of
-the block can take up every value of it.
+a union of blocks. A block of k atoms holds at least k x `min_cell` - 1, and what is merged with what depends on no
+number but 0, so that who knows this method learns no more than who does not. Where a block hides a small number that
+matters, that one is called "1 to 10": the rest of the block can take up every value of it.
 
 Strata (units, months) split the people in scope and those found. Their rows are pooled: rows with too few in scope go
 into one pool; of the others a row shows its findings when both parts (found, not found) are large enough or 0, and all
 that do not are known only by their sum. What is left to an observer is a table of r rows and two columns of which the
 margins are known; there the bounds of Fréchet are sharp, and the least width of a hidden cell is
-min(found, not found, own row, other rows) of what is pooled: `min_cell` or more, by construction.
+min(found, not found, own row, other rows) of what is pooled: `min_cell` or more, by construction. One more check keeps
+a sum from lying at the end of what small numbers can add up to.
 Sources: Fréchet bounds of a two-way table: Dobra & Fienberg, PNAS 97:11885, 2000; threshold 11: CMS cell size policy.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -43,10 +45,6 @@ class Count:
 
     value: int
     people: int
-
-    def __add__(self, other: Count) -> Count:
-        """People of a union: at least those of either part."""
-        return Count(self.value + other.value, max(self.people, other.people))
 
 
 NONE = Count(0, 0)
@@ -93,11 +91,15 @@ class ShownAtoms:
     not_applicable: Shown
 
 
-_SIBLING: Mapping[Atom, Atom] = {
-    "found": "clear", "clear": "found", "not_evaluated": "not_applicable", "not_applicable": "not_evaluated",
-}  # fmt: skip
+_BESIDE: Mapping[Atom, tuple[Atom, ...]] = {
+    "found": ("clear", "not_applicable", "not_evaluated"),
+    "clear": ("found", "not_applicable", "not_evaluated"),
+    "not_evaluated": ("not_applicable", "clear", "found"),
+    "not_applicable": ("not_evaluated", "clear", "found"),
+}
 _NAMES: tuple[Atom, ...] = ("found", "clear", "not_evaluated", "not_applicable")
 _IN_SCOPE: tuple[Atom, ...] = ("found", "clear")
+_COUNTED: tuple[tuple[Atom, ...], ...] = (*((name,) for name in _NAMES), _IN_SCOPE)
 _Block = frozenset[Atom]
 
 
@@ -106,43 +108,58 @@ def is_small(count: Count, min_cell: int) -> bool:
 
 
 def protect(atoms: Atoms, min_cell: int) -> ShownAtoms:
-    """Merge atoms until no block is small; nothing at all is shown of fewer than `min_cell` people."""
+    """Merge atoms until no block is small; of fewer than `min_cell` people nothing is shown but zeros."""
     if is_small(atoms.of(_NAMES), min_cell):
-        return ShownAtoms(FEW, HIDDEN, HIDDEN, HIDDEN, HIDDEN, HIDDEN)
-    blocks: list[_Block] = [frozenset({name}) for name in _NAMES]
-    while small := [b for b in blocks if is_small(_sum(atoms, b), min_cell)]:
-        block = min(small, key=lambda b: (_sum(atoms, b).value, sorted(b)))
-        partner = _partner(atoms, block, [b for b in blocks if b != block])
+        known = {names: HIDDEN if atoms.of(names).value else Shown(0) for names in _COUNTED}
+        return _shown_atoms(FEW, known)
+    nonzero = [name for name in _NAMES if atoms.of((name,)).value]
+    blocks: list[_Block] = [frozenset({name}) for name in nonzero]
+    while len(blocks) > 1 and (small := [b for b in blocks if _tells(atoms, b, min_cell)]):
+        block = next(b for name in _NAMES for b in small if name in b)
+        partner = _partner(block, [b for b in blocks if b != block])
         blocks = [b for b in blocks if b not in (block, partner)] + [block | partner]
-    shown = {names: _published(atoms, frozenset(names), blocks) for names in (*((n,) for n in _NAMES), _IN_SCOPE)}
+    shown = {names: _published(atoms, frozenset(names), blocks) for names in _COUNTED}
     few = _few(atoms, blocks, min_cell)
     marked = {names: FEW if names in few else value for names, value in shown.items()}
+    return _shown_atoms(Shown(atoms.of(_NAMES).value), marked)
+
+
+def _shown_atoms(everybody: Shown, counted: Mapping[tuple[Atom, ...], Shown]) -> ShownAtoms:
     return ShownAtoms(
-        Shown(atoms.of(_NAMES).value),
-        marked[_IN_SCOPE],
-        marked[("found",)],
-        marked[("clear",)],
-        marked[("not_evaluated",)],
-        marked[("not_applicable",)],
+        everybody,
+        counted[_IN_SCOPE],
+        counted[("found",)],
+        counted[("clear",)],
+        counted[("not_evaluated",)],
+        counted[("not_applicable",)],
     )
+
+
+def _tells(atoms: Atoms, block: _Block, min_cell: int) -> bool:
+    """Whether a block is too small to be shown.
+
+    One that was merged has to leave room for each value of what is hidden in it: who knows that one part of 11 is small
+    and that the other, not being called small, is not, would know both.
+    """
+    return is_small(_sum(atoms, block), min_cell if len(block) == 1 else len(block) * min_cell - 1)
 
 
 def _sum(atoms: Atoms, block: _Block) -> Count:
     return atoms.of(sorted(block))
 
 
-def _partner(atoms: Atoms, block: _Block, others: Sequence[_Block]) -> _Block:
-    """Its sibling, so that the number in scope stays known; else what is largest."""
-    sibling = {_SIBLING[name] for name in block} - block
-    for other in others:
-        if other == sibling and _sum(atoms, other).value > 0:
-            return other
-    return max(others, key=lambda b: (_sum(atoms, b).value, sorted(b)))
+def _partner(block: _Block, others: Sequence[_Block]) -> _Block:
+    """What goes with a block: its sibling, so that the number in scope stays known, then what is usually largest.
+
+    The order depends on no number, so that it tells nothing of them.
+    """
+    wanted = (name for first in _NAMES if first in block for name in _BESIDE[first])
+    return next(other for name in wanted for other in others if name in other)
 
 
 def _published(atoms: Atoms, names: frozenset[Atom], blocks: Sequence[_Block]) -> Shown:
-    inside = [b for b in blocks if b <= names]
-    if frozenset().union(*inside) != names:
+    names = frozenset(name for name in names if atoms.of((name,)).value)
+    if frozenset().union(*(block for block in blocks if block <= names)) != names:
         return HIDDEN
     return Shown(_sum(atoms, names).value)
 
@@ -156,22 +173,28 @@ def _few(atoms: Atoms, blocks: Sequence[_Block], min_cell: int) -> set[tuple[Ato
     for names in (("found",), _IN_SCOPE, ("not_evaluated",)):
         count = atoms.of(names)
         if is_small(count, min_cell) and count.value < min_cell and count.value == count.people:
-            for block in (b for b in blocks if frozenset(names) < b and _sum(atoms, b).value >= min_cell):
+            inside = frozenset(name for name in names if atoms.of((name,)).value)
+            for block in (b for b in blocks if inside < b and not _tells(atoms, b, min_cell)):
                 marked.setdefault(block, names)
     return set(marked.values())
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A stratum: who was in scope, of whom something was found for `found` and nothing for `clear`."""
+    """A stratum: who was in scope, of whom something was found for `found` and nothing for `clear`.
+
+    people: those in scope, where some of them have both (orders of a replay); None: what the two add up to.
+    """
 
     name: str
     found: Count
     clear: Count
+    people: int | None = None
 
     @property
     def in_scope(self) -> Count:
-        return Atoms(self.found, self.clear, NONE, NONE).of(_IN_SCOPE)
+        together = Atoms(self.found, self.clear, NONE, NONE).of(_IN_SCOPE)
+        return together if self.people is None else Count(together.value, self.people)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,18 +207,19 @@ class ShownRow:
     pooled: int = 0
 
 
-def protect_rows(rows: Sequence[Row], totals: ShownAtoms, min_cell: int) -> list[ShownRow]:
+def protect_rows(rows: Sequence[Row], totals: ShownAtoms, min_cell: int, *, whole: Row | None = None) -> list[ShownRow]:
     """Strata of what a rule has in scope, those of enough people by themselves and the rest as one last row.
 
     totals: what is published of the rule; where the number in scope is hidden there are no strata at all, and where
-    what was found is hidden no stratum shows it.
+    what was found is hidden no stratum shows it. whole: all rows together, where people can be in several of them.
     """
     if totals.in_scope.value is None:
         return []
-    kept, pool = _pool([row for row in rows if row.in_scope.value], lambda row: row.in_scope, min_cell)
+    strata = _Strata([row for row in rows if row.in_scope.value], whole, min_cell)
+    kept, pool = strata.pooled(lambda row: row.in_scope)
     closed = {row.name for row in kept}
     if totals.found.value is not None:
-        closed = _closed(kept, pool, min_cell)
+        closed = strata.closed(kept, pool)
     shown = [
         ShownRow(r.name, Shown(r.in_scope.value), HIDDEN if r.name in closed else Shown(r.found.value)) for r in kept
     ]
@@ -214,50 +238,78 @@ def protect_parts(parts: Mapping[str, Count], total: Shown, min_cell: int) -> tu
     if total.value is None:
         return [], 0, 0
     rows = [Row(name, count, NONE) for name, count in parts.items() if count.value]
-    kept, pool = _pool(rows, lambda row: row.found, min_cell)
+    kept, pool = _Strata(rows, None, min_cell).pooled(lambda row: row.found)
     return [(row.name, row.found.value) for row in kept], len(pool), sum(row.found.value for row in pool)
 
 
-def _pool(rows: list[Row], of: Callable[[Row], Count], min_cell: int) -> tuple[list[Row], list[Row]]:
-    """Rows large enough, and those that go together; a pool that is still small takes the smallest row as well."""
-    kept = [row for row in rows if not is_small(of(row), min_cell)]
-    pool = [row for row in rows if is_small(of(row), min_cell)]
-    while pool and is_small(_all(of(row) for row in pool), min_cell):
-        large = [row for row in kept if of(row).value]
-        if not large:
-            return [], rows
-        smallest = min(large, key=lambda row: (of(row).value, row.name))
-        kept.remove(smallest)
-        pool.append(smallest)
-    return kept, pool
+@dataclass(frozen=True, slots=True)
+class _Strata:
+    """The rows of one table. whole: all of them together; None: nobody is in two of them, or nobody knows."""
 
+    rows: list[Row]
+    whole: Row | None
+    min_cell: int
 
-def _closed(kept: Sequence[Row], pool: Sequence[Row], min_cell: int) -> set[str]:
-    """Names of the rows that show who was in scope, but not what was found."""
+    def small(self, together: Sequence[Row], of: Callable[[Row], Count]) -> bool:
+        """Whether rows are of few people even together."""
+        counts = [of(row) for row in together]
+        value = sum(count.value for count in counts)
+        people = value
+        if any(count.value != count.people for count in counts):
+            # Orders of a replay: as many people as in the largest row, and as are in none of the other rows.
+            others = sum(of(row).people for row in self.rows if all(row is not one for one in together))
+            elsewhere = of(self.whole).people - others if self.whole is not None else 0
+            people = max(elsewhere, *(count.people for count in counts))
+        return is_small(Count(value, people), self.min_cell)
 
-    def open_alone(row: Row) -> bool:
-        return not is_small(row.found, min_cell) and not is_small(row.clear, min_cell)
+    def pooled(self, of: Callable[[Row], Count]) -> tuple[list[Row], list[Row]]:
+        """Rows large enough, and those that go together; a pool that is still small takes the smallest row as well."""
+        kept = [row for row in self.rows if not is_small(of(row), self.min_cell)]
+        pool = [row for row in self.rows if is_small(of(row), self.min_cell)]
+        while pool and self.small(pool, of):
+            large = [row for row in kept if of(row).value]
+            if not large:
+                return [], self.rows
+            smallest = min(large, key=lambda row: (of(row).value, row.name))
+            kept.remove(smallest)
+            pool.append(smallest)
+        return kept, pool
 
-    opened = sorted((row for row in kept if open_alone(row)), key=lambda row: (row.in_scope.value, row.name))
-    closed = [row for row in kept if not open_alone(row)]
-    while closed or pool:
-        together = [*closed, *pool]
-        parts = (_all(r.found for r in together), _all(r.clear for r in together))
-        others_small = len(together) == 1 and bool(closed)
-        others_small = others_small or any(
-            is_small(_all(o.in_scope for o in together if o is not row), min_cell) for row in closed
+    def closed(self, kept: Sequence[Row], pool: Sequence[Row]) -> set[str]:
+        """Names of the rows that show who was in scope, but not what was found."""
+        tell = [row for row in kept if is_small(row.found, self.min_cell) or is_small(row.clear, self.min_cell)]
+        together = [*tell, *pool]
+        if not together:
+            return set()
+        sums_tell = self.small(together, lambda row: row.found) or self.small(together, lambda row: row.clear)
+        if not sums_tell and self._have_company(tell, together) and self._can_trade(tell, pool):
+            return {row.name for row in tell}
+        # Which rows are hidden along with the small ones would tell of those: all are.
+        return {row.name for row in kept}
+
+    def _have_company(self, closed: Sequence[Row], together: Sequence[Row]) -> bool:
+        """Whether beside each closed row enough others are known by their sum alone."""
+        return all(
+            len(together) > 1 and not self.small([o for o in together if o is not row], lambda o: o.in_scope)
+            for row in closed
         )
-        if not others_small and not any(is_small(part, min_cell) for part in parts):
-            break
-        if not opened:
-            return {row.name for row in kept}
-        closed.append(opened.pop(0))
-    return {row.name for row in closed}
 
+    def _can_trade(self, closed: Sequence[Row], free: Sequence[Row]) -> bool:
+        """Whether each closed row could have one more, or one less, and another row the opposite, and look the same.
 
-def _all(counts: Iterable[Count]) -> Count:
-    listed = list(counts)
-    value = sum(c.value for c in listed)
-    if all(c.value == c.people for c in listed):
-        return Count(value, value)
-    return Count(value, max((c.people for c in listed), default=0))
+        Who knows the method knows that one side of a closed row is small. At the ends of that a sum tells the parts:
+        two numbers of at most 10 that add up to 20.
+        """
+
+        def looks_closed(row: Row, found: int) -> bool:
+            return 0 < found < self.min_cell or 0 < row.in_scope.value - found < self.min_cell
+
+        up = [row for row in closed if looks_closed(row, row.found.value + 1)]
+        down = [row for row in closed if looks_closed(row, row.found.value - 1)]
+        up += [row for row in free if row.clear.value]
+        down += [row for row in free if row.found.value]
+        for row in closed:
+            others_down, others_up = any(o is not row for o in down), any(o is not row for o in up)
+            if not ((any(o is row for o in up) and others_down) or (any(o is row for o in down) and others_up)):
+                return False
+        return True

@@ -148,7 +148,7 @@ def _day(told: Mapping[str, Any]) -> dt.date:
 
 def _rule(told: Mapping[str, Any], counts: RuleCounts, is_replay: bool, min_cell: int) -> RuleSummary:
     shown = protect(counts.atoms, min_cell)
-    over_time, grain = _over_time(counts.by_month, shown, is_replay, min_cell)
+    over_time, grain = _over_time(counts, shown, is_replay, min_cell)
     source = told.get("source") or {}
     indicators = tuple(name for name in SEVERITIES if counts.by_indicator.get(name, NONE).value)
     return RuleSummary(
@@ -163,7 +163,7 @@ def _rule(told: Mapping[str, Any], counts: RuleCounts, is_replay: bool, min_cell
         source_label=str(source.get("label", "")),
         source_url=str(source.get("url", "")),
         counts=shown,
-        units=tuple(protect_rows(counts.by_unit, shown, min_cell)),
+        units=tuple(protect_rows(counts.by_unit, shown, min_cell, whole=counts.in_scope)),
         over_time=over_time,
         grain=grain,
         reasons=Parts(*_tupled(protect_parts(counts.by_reason, shown.not_evaluated, min_cell))),
@@ -184,18 +184,20 @@ def _tupled(parts: tuple[list[tuple[str, int]], int, int]) -> tuple[tuple[tuple[
 
 
 def _over_time(
-    months: Sequence[Row], totals: ShownAtoms, is_replay: bool, min_cell: int
+    counts: RuleCounts, totals: ShownAtoms, is_replay: bool, min_cell: int
 ) -> tuple[tuple[ShownRow, ...], str]:
     """By month; by year where too little of it could be shown, or where the months are too many to be read."""
-    by_month = _in_time(months, totals, is_replay, min_cell)
+    by_month = _in_time(counts.by_month, counts.in_scope, totals, is_replay, min_cell)
     if len(by_month) <= _MOST_MONTHS and 2 * _pooled(by_month) <= _everybody(by_month):
         return by_month, "month"
-    return _in_time(_years(months), totals, is_replay, min_cell), "year"
+    return _in_time(counts.by_year, counts.in_scope, totals, is_replay, min_cell), "year"
 
 
-def _in_time(rows: Sequence[Row], totals: ShownAtoms, is_replay: bool, min_cell: int) -> tuple[ShownRow, ...]:
+def _in_time(
+    rows: Sequence[Row], whole: Row | None, totals: ShownAtoms, is_replay: bool, min_cell: int
+) -> tuple[ShownRow, ...]:
     if is_replay:
-        return tuple(protect_rows(rows, totals, min_cell))
+        return tuple(protect_rows(rows, totals, min_cell, whole=whole))
     parts, others, in_others = protect_parts({row.name: row.found for row in rows}, totals.found, min_cell)
     shown = [ShownRow(name, HIDDEN, Shown(found)) for name, found in parts]
     return (*shown, ShownRow("", HIDDEN, Shown(in_others), pooled=others)) if others else tuple(shown)
@@ -211,22 +213,6 @@ def _pooled(rows: Sequence[ShownRow]) -> int:
 
 def _everybody(rows: Sequence[ShownRow]) -> int:
     return sum(_number(row) for row in rows)
-
-
-def _years(months: Sequence[Row]) -> list[Row]:
-    years: dict[str, Row] = {}
-    for row in months:
-        name = row.name[:4]
-        before = years.get(name, Row(name, NONE, NONE))
-        years[name] = Row(name, _joined(before.found, row.found), _joined(before.clear, row.clear))
-    return [years[name] for name in sorted(years)]
-
-
-def _joined(one: Count, other: Count) -> Count:
-    """Months of one year: where each is counted once the people add up."""
-    if one.value == one.people and other.value == other.people:
-        return Count(one.value + other.value, one.people + other.people)
-    return one + other
 
 
 def _with_finding(counts: Counts, rules: Sequence[RuleSummary], min_cell: int) -> Shown:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from cds.fhir.records import Patient
+from cds.replay.known import Past
 from cds.replay.status import Then, patient
 from tests.unit.replay.past import NEW_YORK, on, order, past, refs, resource, statuses
 
@@ -212,3 +214,10 @@ def test_the_chart_of_today_is_not_changed_by_asking_for_another_day() -> None:
     chart = past(order("x", "2024-03-05", status="stopped"))
     chart.at(on("2024-03-05"))
     assert statuses(chart.call, "MedicationRequest") == {"x": "stopped"}
+
+
+def test_drafts_and_stops_of_the_call_itself_are_not_of_the_past() -> None:
+    chart = past(order("x", "2024-03-05"))
+    asked = replace(chart.call, hook="order-sign", draft_refs=("MedicationRequest/x",), stops=("MedicationRequest/x",))
+    known = Past(asked, tz=NEW_YORK).at(on("2024-03-05"))
+    assert (known.draft_refs, known.stops, known.hook) == ((), (), "order-sign")

@@ -142,3 +142,19 @@ def test_what_lies_outside_the_days_shown_is_named(picture: Timeline) -> None:
 
 def test_a_rule_that_is_not_asked_at_the_hook_says_so() -> None:
     assert "C-01 early-antidepressant-switch: not asked at this hook" in as_text(draw(PATIENT, "patient-view", "C-01"))
+
+
+@pytest.mark.parametrize("span", [None, (-400, -300), (5, 90), (0, 0)])
+def test_an_order_of_many_years_and_any_days_asked_for_are_drawn(span: tuple[int, int] | None) -> None:
+    years: Line = ("draft d1", {"drug": "lorazepam 0.5", "take": 1, "times": 2, "days": "90000d", "refills": 99})
+    drawn = draw([*PATIENT[:-1], years], "order-sign", "B-01", span=span)
+    assert "lorazepam" in as_text(drawn)
+    assert max(map(len, as_text(drawn).splitlines())) <= 80
+    assert as_svg(drawn).endswith("</svg>")
+    assert orjson.dumps(drawn.as_dict())
+
+
+def test_a_value_that_was_sent_twice_for_a_day_is_one_mark() -> None:
+    twice: list[Line] = [(f"result {p}", {"scale": "phq9", "value": 18, "date": "-4d"}) for p in ("p1", "p2")]
+    (mark,) = lane(draw([("patient", {"age": 45}), *twice], "patient-view"), "PHQ-9").marks
+    assert mark.refs == ("Observation/p1", "Observation/p2")

@@ -152,3 +152,20 @@ def test_a_follow_up_window_and_the_evaluation_agree_on_each_day_around_the_limi
     marks = [w for w in picture.windows if w.fires is not None and w.fires[0] <= 0 <= w.fires[1]]
     assert picture.holds == bool(fires) == bool(marks)
     assert fires == [picture.level]
+
+
+def test_a_limit_that_the_fact_carries_is_a_window_from_the_last_contact() -> None:
+    # A benzodiazepine is to be reviewed every 90 days: last seen on -100, the days unseen exceed 90 from -9 on.
+    lines: list[Line] = [("patient", {"age": 45}), ("visit v1", {"date": "-100d"}), lorazepam(-200, 230)]
+    limit = window(draw(lines, "patient-view", "D-04"), "info_limit")
+    assert (limit.value, limit.first, limit.last) == ("90 d", -100, -10)
+    assert limit.fires is not None
+    assert limit.fires[0] == -9
+
+
+def test_an_edge_that_is_not_had_to_the_day_says_so() -> None:
+    # In hand for eight days and no more: 28 days are never reached.
+    limit = window(draw([*KNOWN, lorazepam(-10, 8)], "patient-view", "B-02"), "max_days")
+    assert limit.about
+    assert limit.fires is None
+    assert limit.label == "max_days ~28 d"
