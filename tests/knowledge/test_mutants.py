@@ -13,7 +13,7 @@ from cds.shipped import shipped
 
 RULES = load_rules()[0].rules
 # Rules whose cases still miss something. One that misses nothing any more has to be taken out.
-STILL_OPEN = frozenset(rule.spec for rule in RULES) - {"SAFE-01", "A-01", "A-03", "A-04"}
+STILL_OPEN = frozenset(rule.spec for rule in RULES) - {"SAFE-01", "A-01", "A-02", "A-03", "A-04"}
 
 
 @pytest.fixture(scope="module")
