@@ -33,9 +33,7 @@ from cds.facts.supply import CONFIDENCES, Supply
 from cds.facts.switches import is_on_hold
 from cds.model import Fact
 
-KINDS = frozenset(
-    {"continuous_use", "unknown_frequency", "sedative_renewal", "review", "short_courses", "prescribers"}
-)
+KINDS = frozenset({"continuous_use", "unknown_frequency", "sedative_renewal", "review", "short_courses", "prescribers"})
 _HOOKS = frozenset({"patient-view", "batch", "order-sign"})
 _ON_HAND = frozenset({"fill", "order", "administration"})
 _YEAR, _QUARTER = 365, 90  # days: the windows of B-04
