@@ -76,6 +76,8 @@ class Asker:
             day = self._job.until or self._job.today
             row = _patient_row(_Question(patient, day, "", self.call(gathered), gathered, places), "order-sign", "")
             outcome.patients.append(row)
+        # In a replay several orders may be of one day.
+        outcome.findings.sort(key=lambda row: (row["day"], row["spec"], row["subject"], row["order"], row["canonical"]))
         return outcome
 
     def _questions(self, gathered: Gathered) -> Iterator[tuple[dt.date, str, HookCall]]:
@@ -105,8 +107,7 @@ class Asker:
         if chart.latest is not None:
             latest = dt.date.fromordinal(chart.latest)
             outcome.latest = max(outcome.latest or latest, latest)
-        findings = [_finding_row(q, f, chart, unit) for f in evaluation.findings]
-        outcome.findings += sorted(findings, key=lambda row: (row["spec"], row["subject"], row["canonical"]))
+        outcome.findings += [_finding_row(q, f, chart, unit) for f in evaluation.findings]
         outcome.not_evaluated += [_not_evaluated_row(q, n, unit) for n in evaluation.not_evaluated]
         outcome.patients.append(self._evaluated_row(q, unit, prepared, evaluation))
 

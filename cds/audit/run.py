@@ -180,6 +180,8 @@ def _extract(run: _Run, workers: Workers | InThisProcess) -> list[Lost]:
     left = [n for n in range(len(sizes)) if not (folder.pieces / piece_name(n)).exists()]
     if any(folder.part_done(part) for part in range(manifest.parts)):
         left = []  # a piece that was given up stays so: partitions were evaluated without it
+    if left:
+        (folder.work / "index.sqlite").unlink(missing_ok=True)
     run.progress.stage("extract", sum(sizes), sum(sizes) - sum(sizes[n] for n in left))
     order = sorted(left, key=lambda n: -sizes[n])
     todo = [Task(f"piece {n}", tasks.extract_piece, (n, manifest.pieces[n])) for n in order]
@@ -243,7 +245,7 @@ def _summary(
         "findings": sum(found.findings for found in done),
         "resources": sum(found.resources for found in extracted.values()),
         "parts": manifest.parts,
-        "failed_parts": [{"part": one.task.name, "why": one.why} for one in lost],
+        "failed_parts": _failed(manifest, extracted, lost),
         "units": {k: v for found in extracted.values() for k, v in sorted(found.names.items())},
         "memory": memory,
         "workers": workers,
@@ -253,6 +255,15 @@ def _summary(
         "input_bytes": sum(f.size for f in manifest.files),
         "data_date": max((found.latest for found in done if found.latest), default=None),
     }
+
+
+def _failed(manifest: Manifest, extracted: dict[int, Extracted], lost: Sequence[Lost]) -> list[dict[str, str]]:
+    """Parts that were given up, in this run, or pieces of the input in an earlier one."""
+    failed = {one.task.name: one.why for one in lost}
+    for number in range(len(manifest.pieces)):
+        if number not in extracted:
+            failed.setdefault(f"piece {number}", "given up in an earlier run: --restart reads it again")
+    return [{"part": name, "why": why} for name, why in failed.items()]
 
 
 def _inputs(manifest: Manifest, extracted: dict[int, Extracted]) -> list[dict[str, Any]]:

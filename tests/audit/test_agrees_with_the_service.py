@@ -11,8 +11,9 @@ from typing import Any
 import orjson
 import pytest
 
+from cds.cli.charts import read_path
 from hooks.discovery import PREFETCH
-from tests.audit.runs import rows, run
+from tests.audit.runs import job, rows, run
 from tests.hooks.service import RunningService, running
 
 TODAY = "2019-05-01"
@@ -73,10 +74,28 @@ def test_every_patient_of_a_public_set_gets_the_same_answer(
         answer = service.post("psychmed-patient-view", orjson.dumps(request(patient, chart))).json()
         evaluation = answer["extension"]["org.psychmed.evaluation"]
         found = audited[patient]
-        assert found["findings"] == sorted(_canonical(f) for f in evaluation["findings"]), name
+        assert sorted(found["findings"]) == sorted(_canonical(f) for f in evaluation["findings"]), name
         assert found["evaluated"] == evaluation["evaluated"], name
         assert sorted(found["not_evaluated"]) == [[n["spec"], n["reason"]] for n in evaluation["not_evaluated"]], name
 
 
 def _canonical(finding: Any) -> str:
     return orjson.dumps(finding, option=orjson.OPT_SORT_KEYS).decode()
+
+
+def test_an_audit_finds_what_check_finds_with_the_levels_that_only_audits_have(
+    shared_data: Path, tmp_path: Path
+) -> None:
+    folder = shared_data / "fhir" / "pysynthea_60"
+    day = dt.date(2026, 1, 1)
+    run(folder, tmp_path / "out", today=day)
+    audited: dict[str, list[str]] = {row["patient"]: [] for row in rows(tmp_path / "out", "patients")}
+    for row in rows(tmp_path / "out", "findings"):
+        audited[row["patient"]].append(row["canonical"])
+    evaluator = job().evaluator()
+    checked = {
+        patient: sorted(_canonical(f.canonical()) for f in evaluator.evaluate(call, today=day).findings)
+        for patient, call in read_path(folder, hook="batch", problems=[])
+    }
+    assert {patient: sorted(found) for patient, found in audited.items()} == checked
+    assert sum(map(len, checked.values())) > 10, "the set has findings to compare"

@@ -9,13 +9,26 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from cds.audit import plan, tasks
 from cds.audit.folder import RunFolder
 from cds.audit.job import AuditError
 from cds.audit.run import Options
-from tests.audit.runs import ROOT, TODAY, environment_of, lines_of, psychmed, rows, run, two_patients, write_ndjson
+from tests.audit.runs import (
+    ROOT,
+    TODAY,
+    environment_of,
+    found,
+    lines_of,
+    psychmed,
+    rows,
+    run,
+    two_patients,
+    write_ndjson,
+)
 
 DATASETS = ("findings", "not_evaluated", "patients", "problems")
 PATIENTS = 160
@@ -176,3 +189,29 @@ def test_two_runs_on_one_folder_do_not_meet(tmp_path: Path) -> None:
     export = write_ndjson(tmp_path / "in", two_patients())
     with RunFolder(tmp_path / "out").locked(), pytest.raises(AuditError, match="another audit"):
         run(export, tmp_path / "out")
+
+
+def test_a_piece_of_the_input_that_was_given_up_is_never_forgotten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    export = write_ndjson(tmp_path / "in", two_patients(), compress=True)
+    monkeypatch.setattr(plan, "_SMALLEST_PIECE", 1)  # each compressed file is a piece of its own
+    real = tasks.extract
+
+    def fails(ranges: Any, files: Any, *given: Any, **named: Any) -> None:
+        if files[ranges[0].file].name == "MedicationDispense.ndjson.gz":
+            raise RuntimeError
+        real(ranges, files, *given, **named)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(tasks, "extract", fails)
+        (failed,) = run(export, tmp_path / "out")["failed_parts"]
+    assert failed["why"] == "internal: RuntimeError"
+    reasons = {(row["patient"], row["reason"]) for row in rows(tmp_path / "out", "not_evaluated")}
+    for patient in ("anna", "bela"):
+        assert (patient, "medication history: search not read to its end") in reasons
+    (again,) = run(export, tmp_path / "out")["failed_parts"]
+    assert again["part"] == failed["part"]
+    assert "--restart" in again["why"]
+    assert run(export, tmp_path / "out", options=Options(restart=True))["failed_parts"] == []
+    assert found(tmp_path / "out") == {"anna": ["A-02"], "bela": []}
