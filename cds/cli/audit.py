@@ -67,6 +67,7 @@ def audit(
         from cds.audit.folder import RunFolder
         from cds.audit.job import Job
         from cds.audit.outputs.small_cells import check_min_cell
+        from cds.audit.report.write import check_installed
         from cds.audit.run import Options, run_audit
     except ModuleNotFoundError as error:
         typer.echo(_NEEDS.format(error.name), err=True)
@@ -91,6 +92,8 @@ def audit(
         )
         _check(job)
         check_min_cell(min_cell)
+        if report:
+            check_installed()
         options = Options(memory=bytes_of(memory), workers=workers, restart=restart)
         progress = BarProgress() if sys.stderr.isatty() and output == "text" else PlainProgress()
         try:

@@ -100,6 +100,18 @@ def test_a_threshold_that_is_refused_is_refused_before_the_run(tmp_path: Path) -
     assert not (tmp_path / "out" / "run.json").exists()
 
 
+def test_a_report_that_cannot_be_made_is_refused_before_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    export = write_ndjson(tmp_path / "export", two_patients())
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    done = psychmed("audit", str(export), "--out", str(tmp_path / "out"), "--today", TODAY.isoformat(), **SETTINGS)
+    assert done.exit_code == 2
+    assert "psychmed-cds[report]" in done.stderr
+    assert "--no-report" in done.stderr
+    assert not (tmp_path / "out" / "run.json").exists()
+
+
 def test_a_folder_that_holds_no_audit_is_bad_usage(tmp_path: Path) -> None:
     done = psychmed("report", str(tmp_path))
     assert done.exit_code == 2

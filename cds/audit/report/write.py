@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +14,15 @@ from cds.audit.report.pictures import Draw
 from cds.errors import CdsError
 
 _TEMPLATES = Path(__file__).resolve().parent / "templates"
+
+
+_NEEDS = "the report needs the extra [report] (pip install 'psychmed-cds[report]'), or use --no-report"
+
+
+def check_installed() -> None:
+    """Raises CdsError when what the report needs is not installed: better before a long run than after it."""
+    if importlib.util.find_spec("jinja2") is None:
+        raise CdsError(_NEEDS)
 
 
 def write_report(out: Path, summary: Summary, examples: Sequence[Example], *, draw: Draw, identified: bool) -> None:
@@ -27,7 +37,7 @@ def render(page: Page) -> str:
         from jinja2 import Environment, FileSystemLoader, StrictUndefined
         from markupsafe import Markup
     except ImportError:
-        raise CdsError("the report needs the extra [report] (pip install 'psychmed-cds[report]')") from None
+        raise CdsError(_NEEDS) from None
 
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),
