@@ -27,7 +27,7 @@ def request_of(resources: int) -> bytes:
     )
     for n in range(6):
         writer.line(f"visit v{n}", {"date": f"-{30 * n + 1}d"})
-    for resource in list(_filling(resources - len(writer.charted))):
+    for resource in list(filling(resources - len(writer.charted))):
         writer.charted.append(resource)
     writer.line("draft d1", {"drug": "escitalopram 10", "take": 1, "days": "30d", "refills": 2})
     return json.dumps(writer.request("order-sign")).encode()
@@ -46,7 +46,7 @@ def coded(system: str, code: str, display: str | None = None) -> dict[str, Any]:
     return {"coding": [coding]} | ({"text": display} if display else {})
 
 
-def _filling(n: int) -> Iterator[dict[str, Any]]:
+def filling(n: int) -> Iterator[dict[str, Any]]:
     """The rest of a chart: results, somatic orders, problems, visits."""
     subject = {"reference": f"Patient/{PATIENT}"}
     for i in range(max(0, n)):

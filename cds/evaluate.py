@@ -64,6 +64,34 @@ class HookCall:
     booked: frozenset[str] = frozenset()
 
 
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What was worked out of a call before any rule was looked at; rules with the same shared parameters share it."""
+
+    chart: Chart
+    derived: Derived
+
+
+def rules_of(settings: Settings) -> tuple[RuleSet, list[RuleError]]:
+    """The rules that settings ask for, and what is wrong with them."""
+    return load_rules([Path(p) for p in settings.rules_dir], site=deployments(settings))
+
+
+def deployments(settings: Settings) -> dict[str, Deployment]:
+    """What a site sets of its rules, by rule id."""
+    return {
+        name: Deployment(status=d.status, parameters=dict(d.parameters), why=d.why)
+        for name, d in settings.rules.items()
+    }
+
+
+def resolver_of(settings: Settings) -> Resolver:
+    """Who identifies medicines, by the site's RxNorm and tables."""
+    drugs = settings.drugs
+    table = site_drug_table(drugs.release) if drugs.release is not None else drug_table()
+    return Resolver(table, overlay=read_overlays(drugs.overlays, table))
+
+
 _MOST_PAGES = 3
 MOST_ORDERS = 100  # orders judged in one call; each is compared with each, and nobody signs more at once
 
@@ -71,22 +99,27 @@ MOST_ORDERS = 100  # orders judged in one call; each is compared with each, and 
 class Evaluator:
     """Rules, engine and drug table, loaded once; `evaluate` is called for each question."""
 
-    def __init__(self, settings: Settings, *, every_branch: bool = False, memory: MemoryPort | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        every_branch: bool = False,
+        memory: MemoryPort | None = None,
+        rules: RuleSet | None = None,
+        resolver: Resolver | None = None,
+    ) -> None:
         """Load the rules. A rule that does not compile is left out and listed in `problems`.
 
+        rules: these in place of the settings' own. resolver: shared with another evaluator of the same drug settings.
         memory: where shown cards are remembered; None for a service that is stateless.
         every_branch: silent rules and branches count as active, and so do drafts: for tests of the logic, never for a
         service.
         """
-        site = {
-            name: Deployment(status=d.status, parameters=dict(d.parameters), why=d.why)
-            for name, d in settings.rules.items()
-        }
         self.settings = settings
         self.tz = settings.zone
         self.rules: RuleSet
         self.problems: list[RuleError]
-        self.rules, self.problems = load_rules([Path(p) for p in settings.rules_dir], site=site)
+        self.rules, self.problems = (rules, []) if rules is not None else rules_of(settings)
         self._leave_out_what_no_engine_takes()
         if every_branch:
             self.rules = replace(self.rules, rules=tuple(_without_drafts(rule) for rule in self.rules.rules))
@@ -100,9 +133,7 @@ class Evaluator:
         self._memory = memory
         self.engine_name = default_engine() if settings.engine == "auto" else settings.engine
         self.engine = compile_engine(self.rules.specs, self.engine_name, deadline_s=settings.engine_deadline_ms / 1000)
-        drugs = settings.drugs
-        table = site_drug_table(drugs.release) if drugs.release is not None else drug_table()
-        self.resolver = Resolver(table, overlay=read_overlays(drugs.overlays, table))
+        self.resolver = resolver or resolver_of(settings)
         self._finder = unknown_finder(self.rules)
         self._rank = {rule.spec: -rule.rank for rule in self.rules.rules}
 
@@ -113,7 +144,7 @@ class Evaluator:
             try:
                 check_specs(RuleSet((rule,), {}, "").specs)
             except EngineError as error:
-                self.problems.append(RuleError(rule.path, 1, 1, "R160", str(error)))
+                self.problems.append(RuleError(rule.path, 1, 1, "R127", str(error)))
             else:
                 kept.append(rule)
         if len(kept) < len(self.rules.rules):
@@ -152,20 +183,26 @@ class Evaluator:
             _log.error("%s did not finish (%s), direct answers", self.engine_name, type(error).__name__)
             return compile_engine(self.rules.specs, "direct").evaluate(derived.facts)
 
-    def evaluate(self, call: HookCall, *, today: dt.date) -> Evaluation:
+    def prepare(self, call: HookCall, *, today: dt.date) -> Basis:
+        """Chart and facts of the call."""
+        chart = self.chart(call, today=today)
+        return Basis(chart, self.facts(chart, call.hook))
+
+    def evaluate(self, call: HookCall, *, today: dt.date, basis: Basis | None = None) -> Evaluation:
         """Every finding for this call, with its disposition.
 
+        basis: what `prepare` gave for this call and day, here or in an evaluator with the same shared parameters.
         Raises HookRequestError 412 when not one rule could be evaluated because patient and medications were neither
         sent nor read.
         """
-        chart = self.chart(call, today=today)
+        chart = self.chart(call, today=today) if basis is None else basis.chart
         rules = self.rules if call.families is None else self.rules.of(call.families)
         if call.undecidable is not None:
             verdict = not_decided(rules, call.hook, call.undecidable)
         elif sum(order.role != "chart" for order in chart.orders) > MOST_ORDERS:
             verdict = not_decided(rules, call.hook, f"more than {MOST_ORDERS} orders in one call")
         else:
-            derived = self.facts(chart, call.hook)
+            derived = self.facts(chart, call.hook) if basis is None else basis.derived
             matches = self._matches(derived)
             verdict = decide(rules, matches, derived, chart, call.hook, finder=self._finder)
         if call.unread_drafts:

@@ -48,7 +48,8 @@ class Comparison:
 
     A missing field, on either side, makes the comparison unknown: it never holds, `is not` included.
     Order operators (less than ...) hold only between two numbers. `line` is the line in the rule file, 0 for none;
-    `text` are the words there, for people alone: it makes no two comparisons different.
+    `text` are the words there, for people alone; parameter: name of the parameter that the value or its offset is, ""
+    for a constant. Neither makes two comparisons different.
     """
 
     field: str
@@ -56,6 +57,7 @@ class Comparison:
     value: Scalar | FieldRef
     line: int = 0
     text: str = dataclass_field(default="", compare=False, repr=False)
+    parameter: str = dataclass_field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

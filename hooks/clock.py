@@ -17,3 +17,8 @@ def today_at(zone: zoneinfo.ZoneInfo, pinned: dt.date | None = None) -> dt.date:
 def seconds_now() -> float:
     """Seconds since 1970. A pinned day of a test or replay does not change them."""
     return time.time()  # noqa: TID251 - checks take `now` as an argument; here it is made
+
+
+def now_text(zone: zoneinfo.ZoneInfo) -> str:
+    """The moment as ISO text with its offset, to the second: for reports of when something was done."""
+    return dt.datetime.now(zone).isoformat(timespec="seconds")  # noqa: TID251 - no decision is made by it

@@ -168,7 +168,7 @@ class CaseFile:
         return lines_of(base, change=case.change, without=case.without, add=case.add)
 
     def cases(self, *, sweep: bool = True) -> Iterator[Case]:
-        """Every case on its day and (sweep) on each of `also_today`. Raises RuleError R201 to R203."""
+        """Every case on its day and (sweep) on each of `also_today`. Raises RuleError R201 or R202."""
         for n, case in enumerate(self.shape.cases):
             fixed = case.fhir is not None  # dates in FHIR are dates, and do not move with today
             also = self.shape.also_today if sweep and case.also_today and not fixed else []
@@ -236,33 +236,34 @@ def read_file(path: Path, *, shown_as: str | None = None) -> CaseFile:
         item = error.errors()[0]
         loc = [p for p in item["loc"] if not (isinstance(p, str) and ("[" in p or p == "dict"))]
         raise source.error(loc, "R200", f"{'.'.join(map(str, loc))}: {item['msg']}") from None
-    _check_expectations(source, shape)
+    for problem in contradictions(source, shape):
+        raise problem
     return CaseFile(
         path, source, shape, {name: patient_lines(source, path, name, p) for name, p in shape.patients.items()}
     )
 
 
-def _check_expectations(source: Source, shape: FileShape) -> None:
+def contradictions(source: Source, shape: FileShape) -> Iterator[RuleError]:
     """What pydantic cannot see: keys that contradict each other."""
     for n, case in enumerate(shape.cases):
         fires = case.expect not in {"silent", "not evaluated"}
         for key in ("level", "summary", "finds", "withheld"):
             if getattr(case, key) is not None and not fires:
                 text = f'case "{case.name}" expects {case.expect} and has {key}:'
-                raise source.error(("cases", n, key), "R200", text, "expect a finding, or leave it out", key=True)
+                yield source.error(("cases", n, key), "R200", text, "expect a finding, or leave it out", key=True)
         if case.because is not None and fires:
             text = f'case "{case.name}" expects {case.expect} and has because:'
-            raise source.error(("cases", n, "because"), "R200", text, "because goes with a silent case", key=True)
+            yield source.error(("cases", n, "because"), "R200", text, "because goes with a silent case", key=True)
         if case.not_evaluated is not None and case.expect != "not evaluated":
             text = f'case "{case.name}" expects {case.expect} and has not_evaluated:'
-            raise source.error(("cases", n, "not_evaluated"), "R200", text, "write expect: not evaluated", key=True)
+            yield source.error(("cases", n, "not_evaluated"), "R200", text, "write expect: not evaluated", key=True)
         if case.fhir is not None and (case.patient or case.change or case.without or case.add):
             text = f'case "{case.name}" has fhir: and lines of a patient'
-            raise source.error(("cases", n, "fhir"), "R200", text, "one or the other", key=True)
+            yield source.error(("cases", n, "fhir"), "R200", text, "one or the other", key=True)
     for key, word in (("equivalent", "mutant"), ("uncovered", "comparison")):
         for n, entry in enumerate(getattr(shape, key)):
             if not getattr(entry, word):
-                raise source.error((key, n), "R200", f"{key}.{n}: the key {word} is missing")
+                yield source.error((key, n), "R200", f"{key}.{n}: the key {word} is missing")
 
 
 def read_cases(path: Path, *, shown_as: str | None = None, sweep: bool = True) -> list[Case]:
@@ -279,4 +280,15 @@ def plain(value: Any) -> Any:
     return value
 
 
-__all__ = ["Case", "CaseFile", "Expected", "Explained", "RuleError", "case_files", "plain", "read_cases", "read_file"]
+__all__ = [
+    "Case",
+    "CaseFile",
+    "Expected",
+    "Explained",
+    "RuleError",
+    "case_files",
+    "contradictions",
+    "plain",
+    "read_cases",
+    "read_file",
+]

@@ -22,18 +22,19 @@ def patient_lines(source: Source, path: Path, name: str, patient: Lines | Mappin
     """The lines of a patient of a case file; `use:` brings in those of a template.
 
     patient: lines, among them `use: fixtures/patients/x.yaml`, or nothing but that. path: the case file.
-    Raises RuleError R203 for a template that cannot be used.
+    Raises RuleError R212 for a template that cannot be used.
     """
     lines = [patient] if isinstance(patient, Mapping) else patient
     found: Lines = []
-    for line in lines:
+    for n, line in enumerate(lines):
         if "use" not in line:
             found.append(dict(line))
             continue
         try:
             found += _template(path, line["use"])
         except (NotationError, RuleError) as error:
-            raise source.error(("patients", name), "R203", f'patient "{name}": {error}') from None
+            where = ("patients", name, "use") if isinstance(patient, Mapping) else ("patients", name, n, "use")
+            raise source.error(where, "R212", f'patient "{name}": {error}') from None
     return found
 
 

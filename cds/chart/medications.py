@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -254,6 +254,23 @@ def _end(
     return (min(changed, b.today), True) if changed is not None else (None, False)
 
 
+def named(
+    concept: r.CodeableConcept | None,
+    reference: r.Reference | None,
+    contained: Sequence[r.Medication],
+    products: Mapping[str, r.Medication],
+    locate: Callable[[str], str],
+) -> tuple[r.CodeableConcept | None, str | None]:
+    """(what names the drug, its text): the concept, else the contained or charted Medication that is referred to."""
+    text = None
+    if concept is None and reference is not None:
+        target = reference.reference or ""
+        local = {f"#{m.id}": m for m in contained}
+        product = local.get(target) or products.get(locate(target) if target else "")
+        concept, text = (product.code if product else None), reference.display
+    return concept, (concept.text if concept is not None else None) or text
+
+
 def _medication(
     b: Builder,
     concept: r.CodeableConcept | None,
@@ -262,17 +279,12 @@ def _medication(
     dosages: Sequence[r.Dosage],
 ) -> Medication:
     """Resolve the drug, from the concept or from the Medication it refers to, and keep count of how that went."""
-    text = None
-    if concept is None and reference is not None:
-        target = reference.reference or ""
-        local = {f"#{m.id}": m for m in contained}
-        product = local.get(target) or b.products.get(b.locate(reference) or "")
-        concept, text = (product.code if product else None), reference.display
+    concept, text = named(concept, reference, contained, b.products, b.source.reading.locate)
     route = next((d.route.text or next((c.display for c in d.route.coding), None) for d in dosages if d.route), None)
     codings = [(c.system, c.code, c.display) for c in concept.coding] if concept else []
-    found = b.resolver.resolve(codings, concept.text if concept and concept.text else text, route_text=route)
+    found = b.resolver.resolve(codings, text, route_text=route)
     b.drugs[found.status] += 1
     if found.status in {"unidentified", "conflict"}:
-        name = (concept.text if concept else None) or text or next((d for _, _, d in codings if d), None)
+        name = text or next((d for _, _, d in codings if d), None)
         b.unidentified.append(name or "a medicine without a name or code")
     return found

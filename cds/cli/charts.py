@@ -8,21 +8,24 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
-import msgspec
-
 from cds.errors import CdsError, HookRequestError
 from cds.evaluate import HookCall
 from cds.fhir import envelope
 from cds.fhir.decode import UNREADABLE
-from cds.fhir.reading import Reading, SearchState, normalize_reference
-from cds.fhir.records import RESOURCE_TYPES, NotOfOnePatient
+from cds.fhir.reading import Reading
+from cds.fhir.records import NotOfOnePatient
+from cds.intake.calls import call_of
+from cds.intake.lines import BOM, read_line, types_lost
+from cds.intake.shared import InMemory, with_shared
 from cds.model import Hook
-from hooks.discovery import PREFETCH
 from hooks.kinds import KINDS
 from hooks.request import read_call
 
-_SEARCHED = {resource_type: "complete" for resource_type, _ in PREFETCH.values()}
-_DRAFT_HOOKS = frozenset({"order-sign", "order-select"})
+_SAID = {
+    "not-json": "not a JSON object",
+    "no-resource-type": "no resourceType",
+    "no-patient": "names no patient",
+}
 
 
 class NotAChart(CdsError):
@@ -59,6 +62,25 @@ def read_path(path: Path, *, hook: Hook | None, problems: list[str]) -> Iterator
             problems.append(message if message.startswith(file.name) else f"{file.name}: {message}")
 
 
+def read_one(path: Path, *, hook: Hook | None, problems: list[str], patient: str | None = None) -> tuple[str, HookCall]:
+    """(name, call) of one chart: of a file, or of the patient of a folder; problems and errors as in `read_path`.
+
+    patient: its id, with or without "Patient/", or the name of its file; needed where the folder holds several.
+    Raises NotAChart when there is no such chart, or more than one and none is named.
+    """
+    wanted = patient.strip().removeprefix("Patient/") if patient is not None else None
+    found: list[tuple[str, HookCall]] = []
+    for name, call in read_path(path, hook=hook, problems=problems):
+        if wanted is None or wanted in {name, call.patient_id}:
+            found.append((name, call))
+        if len(found) > 1:
+            several = "several charts" if wanted is None else "several charts of this patient"
+            raise NotAChart(f"{path.name or path}: {several}: name one with --patient ID")
+    if not found:
+        raise NotAChart(f"{path.name or path}: {'no chart' if wanted is None else 'no chart of this patient'}")
+    return found[0]
+
+
 def _read_file(path: Path, hook: Hook | None) -> tuple[str, HookCall]:
     try:
         raw = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
@@ -75,39 +97,32 @@ def _read_file(path: Path, hook: Hook | None) -> tuple[str, HookCall]:
     if envelope.text_of(parts.get("resourceType")) == "Bundle":
         reading = Reading(None)
         state = reading.add(raw, "bundle", source="chart")
-        return path.name, _call(reading, hook or "patient-view", read_whole=state != "failed")
+        return path.name, call_of(reading, hook or "patient-view", read_whole=state != "failed")
     raise NotAChart(f"{path.name}: neither a hook request nor a Bundle")
-
-
-def _call(reading: Reading, hook: Hook, *, read_whole: bool = True, cut: frozenset[str] = frozenset()) -> HookCall:
-    """A whole chart: what is not in it was looked for and not found, unless part of it could not be read.
-
-    cut: resource types of which a file broke off.
-    """
-    drafts: tuple[str, ...] = ()
-    if hook in _DRAFT_HOOKS:
-        requests = reading.records.get("MedicationRequest", ())
-        drafts = tuple(f"MedicationRequest/{r.id}" for r in requests if getattr(r, "status", None) == "draft")
-    states: dict[str, SearchState] = {t: "damaged" if t in reading.bad_types else "complete" for t in _SEARCHED}
-    states |= dict.fromkeys(cut.intersection(_SEARCHED), "truncated")
-    if not read_whole:
-        states = dict.fromkeys(_SEARCHED, "failed")
-    return HookCall(hook, reading.patient_id or "", None, None, reading, states, drafts)
 
 
 def _export(files: list[Path], hook: Hook, problems: list[str]) -> Iterator[tuple[str, HookCall]]:
     """One call a patient of a bulk export; lines are kept as bytes until their patient is read."""
     by_patient: dict[str, list[tuple[str, bytes]]] = defaultdict(list)
+    shared = InMemory()
     cut: set[str] = set()
     for file in files:
-        types = {file.name.partition(".")[0]}
+        types: set[str] = set()
         try:
             with gzip.open(file, "rb") if file.suffix == ".gz" else file.open("rb") as lines:
                 for n, line in enumerate(lines, 1):
-                    if line.strip():
-                        _sort_line(line, f"{file.name}:{n}", by_patient, types, problems)
+                    text = line.removeprefix(BOM) if n == 1 else line
+                    if text.strip():
+                        found = read_line(text, f"{file.name}:{n}")
+                        types.add(found.resource_type)
+                        for patient in found.patients:
+                            by_patient[patient].append((f"{file.name}:{n}", text))
+                        if found.problem is not None:
+                            problems.append(f"{file.name}:{n}: {_SAID[found.problem]}")
+                        elif not found.patients and isinstance(found.record, NotOfOnePatient):
+                            shared.add(found.record)
         except (OSError, EOFError, zlib.error) as error:
-            cut |= types
+            cut |= types_lost(file.name, types)
             reason = (error.strerror if isinstance(error, OSError) else None) or "compressed data is damaged or cut off"
             problems.append(f"{file.name}: not read to its end: {reason}")
     for patient in sorted(by_patient):
@@ -117,39 +132,6 @@ def _export(files: list[Path], hook: Hook, problems: list[str]) -> Iterator[tupl
                 reading.add(line, where, source="chart")
             except HookRequestError:
                 continue  # a line of another patient is counted by the reading
-        yield patient, _call(reading, hook, cut=frozenset(cut))
-
-
-def _sort_line(
-    line: bytes, where: str, by_patient: dict[str, list[tuple[str, bytes]]], types: set[str], problems: list[str]
-) -> None:
-    """Put a line to its patient. One that is no resource is a problem; one that names no patient belongs to nobody."""
-    try:
-        parts = envelope.parts_of(line)
-        resource_type = envelope.text_of(parts.get("resourceType"))
-    except UNREADABLE:
-        problems.append(f"{where}: not a JSON object")
-        return
-    if resource_type is None:
-        problems.append(f"{where}: no resourceType")
-        return
-    types.add(resource_type)
-    patient = _patient_of(parts, resource_type)
-    if patient:
-        by_patient[patient].append((where, line))
-    elif resource_type in RESOURCE_TYPES and not issubclass(RESOURCE_TYPES[resource_type], NotOfOnePatient):
-        problems.append(f"{where}: names no patient")
-
-
-def _patient_of(parts: dict[str, msgspec.Raw], resource_type: str) -> str:
-    """The bare patient id that a resource is about; "" when it names none."""
-    if resource_type == "Patient":
-        return envelope.text_of(parts.get("id")) or ""
-    for name in ("subject", "patient"):
-        try:
-            named = envelope.text_of(envelope.parts_of(parts[name]).get("reference")) if name in parts else None
-        except UNREADABLE:
-            named = None
-        if named:
-            return (normalize_reference(named) or "").rpartition("/")[2].removeprefix("urn:uuid:")
-    return ""
+        if len(shared):
+            with_shared(reading, shared)
+        yield patient, call_of(reading, hook, cut=frozenset(cut))

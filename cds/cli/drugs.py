@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cds.cli import drugs_load
+from cds.cli import drugs_coverage, drugs_load
 
 if TYPE_CHECKING:
     from cds.drugs.model import DrugPart, Medication
 
 app = typer.Typer(no_args_is_help=True, help="The drug table: questions about it, and a site's own RxNorm.")
 drugs_load.register(app)
+drugs_coverage.register(app)
 
 _RXNORM = "http://www.nlm.nih.gov/research/umls/rxnorm"
 _NDC = "http://hl7.org/fhir/sid/ndc"

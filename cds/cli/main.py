@@ -13,10 +13,21 @@ from typing import Annotated, Literal
 import orjson
 import typer
 
+from cds.cli.audit import audit
+from cds.cli.audit_outputs import report
 from cds.cli.cases import run_cases
+from cds.cli.diff import diff
 from cds.cli.drugs import app as drugs_app
+from cds.cli.explain import explain
+from cds.cli.forecast import forecast
 from cds.cli.jwt_check import jwt_check
+from cds.cli.lint import lint
+from cds.cli.new_rule import new_rule
+from cds.cli.review_due import review_due
+from cds.cli.schema import schema
 from cds.cli.settings import app as settings_app
+from cds.cli.timeline import timeline
+from cds.cli.vocabulary import vocabulary
 from cds.errors import CdsError, HookRequestError
 
 app = typer.Typer(
@@ -28,7 +39,18 @@ app = typer.Typer(
 app.add_typer(drugs_app, name="drugs")
 app.add_typer(settings_app, name="settings")
 app.command(name="jwt-check")(jwt_check)
+app.command(name="explain")(explain)
+app.command(name="timeline")(timeline)
 app.command(name="test")(run_cases)
+app.command(name="audit")(audit)
+app.command(name="lint")(lint)
+app.command(name="schema")(schema)
+app.command(name="review-due")(review_due)
+app.command(name="diff")(diff)
+app.command(name="forecast")(forecast)
+app.command(name="new-rule")(new_rule)
+app.command(name="vocabulary")(vocabulary)
+app.command(name="report")(report)
 Format = Literal["text", "json"]
 FormatOption = Annotated[Format, typer.Option("--format", help="text or json")]
 SettingsOption = Annotated[Path | None, typer.Option("--settings", help="the site's settings file (site.yaml)")]
@@ -121,36 +143,6 @@ def check(
     if len(problems) > _MOST_PROBLEMS:
         typer.echo(f"psychmed: and {len(problems) - _MOST_PROBLEMS} more problems", err=True)
     raise typer.Exit(2 if problems else 1 if found else 0)
-
-
-@app.command()
-def lint(
-    rules: Annotated[
-        list[Path] | None, typer.Argument(help="rule folders or files; default: the shipped rules")
-    ] = None,
-    output: FormatOption = "text",
-) -> None:
-    """Report every problem of the rule files as file:line:column."""
-    from cds.rules.load import lint_paths, rule_files
-
-    for path in rules or []:
-        if not path.exists():
-            raise _fail(f"{path}: no such file or folder")
-        if path.is_dir() and not rule_files([path]):
-            raise _fail(f"{path}: no rule file (*.yaml) in this folder")
-    problems = lint_paths(rules or [])
-    if output == "json":
-        rows = [
-            {"path": p.path, "line": p.line, "column": p.column, "code": p.code, "message": p.message, "hint": p.hint}
-            for p in problems
-        ]
-        typer.echo(orjson.dumps(rows, option=orjson.OPT_INDENT_2).decode())
-    else:
-        for problem in problems:
-            typer.echo(str(problem))
-        if not problems:
-            typer.echo("no problems")
-    raise typer.Exit(1 if problems else 0)
 
 
 @app.command()

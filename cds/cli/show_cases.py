@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import Any
 
 import orjson
@@ -10,8 +10,10 @@ import orjson
 from cds.authoring.coverage import Covered
 from cds.authoring.examine import Examined, total_covered
 from cds.authoring.run import Outcome
+from cds.cli.pictures import case_picture
 
 _MARKS = {"pass": "pass", "fail": "FAIL", "gap": "gap "}
+_MOST_PICTURES = 10
 
 
 def examined_text(examined: Sequence[Examined], *, quiet: bool = False, shared: Sequence[str] | None = None) -> str:
@@ -20,8 +22,10 @@ def examined_text(examined: Sequence[Examined], *, quiet: bool = False, shared: 
     shared: mutants of shared parameters that no rule's cases notice; None where they were not hunted.
     """
     lines: list[str] = []
+    failed = [o.case for e in examined for o in e.outcomes if o.state == "fail"]
+    pictured = {id(case) for case in failed[:_MOST_PICTURES]}
     for e in examined:
-        own = [*_outcomes(e.outcomes, quiet=quiet), *_coverage(e, quiet=quiet), *_survivors(e, quiet=quiet)]
+        own = [*_outcomes(e.outcomes, pictured, quiet=quiet), *_coverage(e, quiet=quiet), *_survivors(e, quiet=quiet)]
         if e.outcomes and (own or not quiet):
             lines += [f"{e.rule}  {e.file}", *own]
     if shared:
@@ -29,7 +33,7 @@ def examined_text(examined: Sequence[Examined], *, quiet: bool = False, shared: 
     return "\n".join([*lines, *_totals(examined, shared)])
 
 
-def _outcomes(outcomes: Iterable[Outcome], *, quiet: bool) -> Iterable[str]:
+def _outcomes(outcomes: Iterable[Outcome], pictured: Container[int], *, quiet: bool) -> Iterable[str]:
     for o in outcomes:
         if quiet and o.passed:
             continue
@@ -37,6 +41,8 @@ def _outcomes(outcomes: Iterable[Outcome], *, quiet: bool) -> Iterable[str]:
         yield f"  {_MARKS[o.state]}  {row}{o.case.name}  ({o.case.today.isoformat()})  {o.got}"
         if not o.passed:
             yield f"        {o.problem}   [{o.case.file}:{o.case.line}]"
+            if id(o.case) in pictured:
+                yield from (f"        {line}".rstrip() for line in case_picture(o.case).splitlines())
         if o.state == "gap":
             yield f"        known gap: {o.case.known_gap}"
         if o.near:

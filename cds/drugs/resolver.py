@@ -77,6 +77,11 @@ class Resolver:
         self._labels = Labels(self._table)
         self._answers: dict[tuple[tuple[Coding, ...], str | None, str | None], Medication] = {}
 
+    @property
+    def table(self) -> DrugTable:
+        """The table that answers come from."""
+        return self._table
+
     def resolve(self, codings: Sequence[Coding], text: str | None, *, route_text: str | None = None) -> Medication:
         """The drug that a CodeableConcept means. Never raises for its content.
 

@@ -173,6 +173,10 @@ class DrugTable:
     def ingredient_keys(self) -> Iterator[str]:
         yield from self._rxcuis
 
+    def classified_ingredients(self) -> list[Ingredient]:
+        """The ingredients that the class table is about, as they are classed in the usual form; by name."""
+        return [self.ingredient(key) for key, when in sorted(self._classes) if when == ""]
+
     def has_codes(self, key: str) -> bool:
         """True when the table knows the RxNorm codes of this ingredient: an unknown code for it is then a surprise."""
         return key in self._coded and not self.is_somatic(key)

@@ -46,6 +46,21 @@ def near_miss(spec: RuleSpec, facts: Sequence[Fact]) -> NearMiss | None:
     return _Nearest(spec, facts).explain()
 
 
+def nearest(spec: RuleSpec, facts: Sequence[Fact]) -> Assignment:
+    """Which facts the single patterns of a rule bind on the way that came closest; what silences takes no part."""
+    return _Nearest(spec, facts).assignment
+
+
+def closeness(spec: RuleSpec, facts: Sequence[Fact]) -> tuple[int, int, float]:
+    """How near a rule came, to be compared with others on the same facts: the larger, the nearer.
+
+    Patterns that do not hold, then comparisons that fail, then how far the numbers of those are from their limits, as
+    shares of the limit; each counted downwards. What silences takes no part.
+    """
+    found = _Nearest(spec, facts)
+    return -int(found.cost[0]), -found.cost[1], -found.distance()
+
+
 class _Nearest:
     """Looks for the best assignment, leaving a branch as soon as it is worse than the best so far."""
 
@@ -57,6 +72,28 @@ class _Nearest:
         self._best: Assignment = {}
         self._cost: tuple[float, int] = (float("inf"), 0)
         self._search(0, {}, (0, 0))
+
+    @property
+    def assignment(self) -> Assignment:
+        return self._best
+
+    @property
+    def cost(self) -> tuple[float, int]:
+        return self._cost
+
+    def distance(self) -> float:
+        """Sum over the failing comparisons of the best assignment; one that is not of numbers counts 1."""
+        total = 0.0
+        for pattern in self._singles:
+            fact = self._best.get(pattern.binding)
+            for comparison in failing_of(pattern, fact, self._best) if fact is not None else ():
+                actual = fact.fields.get(comparison.field) if fact is not None else None
+                wanted = wanted_by(comparison, self._best)
+                if isinstance(actual, float) and isinstance(wanted, float):
+                    total += min(1.0, abs(actual - wanted) / max(abs(wanted), 1.0))
+                else:
+                    total += 1.0
+        return total
 
     def _least_costs(self) -> list[tuple[int, int]]:
         """What the patterns from each on cost at least, by the comparisons that need no other pattern."""

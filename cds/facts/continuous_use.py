@@ -238,7 +238,7 @@ def _prescribers(c: Context) -> Iterator[Fact]:
     fills = [s for s in _fills(c, _ORDERED_TOGETHER) if c.today - _QUARTER <= s.start <= c.today - 1]
     habit_forming = [s for s in fills if s.part.ingredient.class_group in GROUPS]
     known = [s for s in fills if s.requester]
-    if not known or not habit_forming:
+    if not known:
         return
     groups = {s.part.ingredient.class_group for s in habit_forming}
     rates = [
@@ -260,6 +260,6 @@ def _prescribers(c: Context) -> Iterator[Fact]:
         habit_forming_fills=len(habit_forming),
         fills=len(fills),
         drugs=", ".join(sorted({s.medication.label for s in fills})),
-        administrations_per_28_days=max(often) if len(often) == len(rates) else None,
+        administrations_per_28_days=max(often) if often and len(often) == len(rates) else None,
         also_recorded=also_recorded(c),
     )

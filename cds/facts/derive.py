@@ -57,6 +57,11 @@ class Derived:
     failed: frozenset[str]
 
 
+def module_of(kind: str) -> ModuleType | None:
+    """The module that makes facts of a kind."""
+    return next((module for module, kinds in _MODULES if kind in kinds), None)
+
+
 def derive(chart: Chart, *, hook: Hook, parameters: Mapping[str, float]) -> Derived:
     """Every fact of the vocabulary that holds for this chart on its day.
 

@@ -10,6 +10,7 @@ from cds.facts.context import Context, fact
 from cds.model import Fact
 
 _LOOK_BACK = 430  # days; a stay this long ago still explains a gap after the start of an ADHD medicine
+_MENTAL_HEALTH = frozenset({"mental-disorder", "self-harm"})
 
 
 def discharges(c: Context) -> Iterator[Fact]:
@@ -38,6 +39,12 @@ def _event(v: Visit) -> str:
     return "self-harm-visit" if v.principal == "self-harm" else "emergency-visit"
 
 
+def _of_mental_health(v: Visit) -> str:
+    if v.principal is None:
+        return "unrecorded"
+    return "yes" if v.principal in _MENTAL_HEALTH else "no"
+
+
 def _discharge(c: Context, v: Visit, day: Day) -> Fact:
     return fact(
         "discharge",
@@ -51,7 +58,7 @@ def _discharge(c: Context, v: Visit, day: Day) -> Fact:
         admitted=c.rel(v.start),
         day=c.rel(day),
         diagnosis=v.principal,
-        diagnosis_known=v.principal is not None,
+        mental_health=_of_mental_health(v),
         destination=v.destination or "unrecorded",
     )
 
@@ -77,7 +84,7 @@ def _returns(
         if again:
             yield max(other.start, day), other
     for other in emergencies if v.kind == "emergency" else ():
-        if other.start > day and other.principal in {"mental-disorder", "self-harm"}:
+        if other.start > day and other.principal in _MENTAL_HEALTH:
             yield other.start, other
 
 

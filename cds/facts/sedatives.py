@@ -181,9 +181,9 @@ def percent_of(doses: Doses, before: Doses) -> Decimal | None:
 
 def band(doses: Doses) -> Band:
     """Dose band: per drug for three drugs, by diazepam equivalent for the others and for sums (1.6)."""
-    if not doses or None in doses.values():
+    rated = {key: mg for key, mg in doses.items() if mg != 0 and diazepam_equivalents(key, _ONCE) is not None}
+    if None in rated.values():
         return "unknown"
-    rated = {key: mg for key, mg in doses.items() if mg and diazepam_equivalents(key, _ONCE) is not None}
     limits = _BANDS_OF_EQUIVALENTS
     value = single_equivalent(rated)
     if len(rated) == 1 and (key := next(iter(rated))) in _BANDS:

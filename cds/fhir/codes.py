@@ -11,6 +11,13 @@ RXNORM: Final = "http://www.nlm.nih.gov/research/umls/rxnorm"
 UCUM: Final = "http://unitsofmeasure.org"
 LOINC: Final = "http://loinc.org"
 TASK: Final = "urn:psychmed:task"
+RULE: Final = "urn:psychmed:rule"
+FINDING: Final = "urn:psychmed:finding"
+MEASURE: Final = "urn:psychmed:measure"
+POPULATION: Final = "urn:psychmed:population"
+MEASURE_POPULATION: Final = "http://terminology.hl7.org/CodeSystem/measure-population"
+IMPROVEMENT_NOTATION: Final = "http://terminology.hl7.org/CodeSystem/measure-improvement-notation"
+DATA_ABSENT_REASON: Final = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
 
 _REQUEST_STATUS: Final = frozenset(
     {"draft", "active", "on-hold", "revoked", "completed", "entered-in-error", "unknown"}
@@ -49,6 +56,19 @@ REQUIRED_CODES: Final[dict[str, dict[str, frozenset[str]]]] = {
         "participant.status": frozenset({"accepted", "declined", "tentative", "needs-action"}),
     },
     "CommunicationRequest": {"status": _REQUEST_STATUS},
+    "DetectedIssue": {
+        "status": frozenset(
+            {
+                "registered", "preliminary", "final", "amended", "corrected", "cancelled", "entered-in-error",
+                "unknown",
+            }
+        ),
+        "severity": frozenset({"high", "moderate", "low"}),
+    },
+    "MeasureReport": {
+        "status": frozenset({"complete", "pending", "error"}),
+        "type": frozenset({"individual", "subject-list", "summary", "data-collection"}),
+    },
     "ServiceRequest": {"status": _REQUEST_STATUS, "intent": _REQUEST_INTENT},
 }  # fmt: skip
 

@@ -6,9 +6,10 @@ changes the result. `entered-in-error` is kept: what counts is for the chart to 
 
 from __future__ import annotations
 
+import copy
 import datetime as dt
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeVar
 
@@ -94,14 +95,23 @@ class Reading:
         """Read one resource that stands by itself, such as a line of an export: `add` without the wrappings."""
         self._records = None
         found = read_resource(raw, where)
-        # As in _add_bundle: the common case is kept short.
-        if isinstance(found, Record) and source != "context":
-            subject, own = found.subject, found.id
-            is_mine = subject is not None and subject.reference in self._mine
-            if is_mine and own and "/" not in own and self._kept[type(found)].setdefault(own, found) is found:
-                return
+        if isinstance(found, Record) and source != "context" and self._is_plain(found):
+            return
         self._take(found, _Place(where, source, None, lambda: raw))
         self._settle(source)
+
+    def add_record(self, record: Resource, where: str) -> None:
+        """Take a record of a chart that was decoded before, such as a row of an audit."""
+        self._records = None
+        if not self._is_plain(record):
+            self._sort_in(record, _Place(where, "chart", None, lambda: None))
+            self._settle("chart")
+
+    def _is_plain(self, record: Resource) -> bool:
+        """Keep the common case, as in _add_bundle: of this patient, new, and known by nothing but its id."""
+        subject, own = record.subject, record.id
+        is_mine = subject is not None and subject.reference in self._mine
+        return bool(is_mine and own and "/" not in own and self._kept[type(record)].setdefault(own, record) is record)
 
     @property
     def records(self) -> dict[str, list[Resource]]:
@@ -120,6 +130,16 @@ class Reading:
     def of(self, cls: type[_R]) -> list[_R]:
         """The records of one type: `reading.of(Encounter)`."""
         return self.records.get(cls.__name__, [])  # type: ignore[return-value]
+
+    def with_records(self, records: Mapping[str, Sequence[Resource]]) -> Reading:
+        """The same reading with these records in place of its own, by resource type: the chart at another time.
+
+        References are located as here. What was counted on the way (bad, ignored ...) is shared; nothing is to be
+        added to either reading afterwards.
+        """
+        other = copy.copy(self)
+        other._records = {name: list(found) for name, found in records.items()}
+        return other
 
     @property
     def other_patient(self) -> int:

@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-import re
-
-from pydantic import ValidationError
-
 from cds.model import Comparison, Pattern, RuleSpec
 from cds.rules.compilation import Compilation
 from cds.rules.model import Card, Level, Lowering, Needs, Rule
 from cds.rules.parameters import read_parameter
 from cds.rules.patterns import narrowed, read_patterns
 from cds.rules.schema import NeedsShape, RuleShape
+from cds.rules.shape_problems import read_shape
 from cds.rules.texts import check_texts
 from cds.rules.vocabulary import nearest
 
 _UNSOURCED = frozenset({"V", "U", "P"})
-# Pydantic's error types to the codes of this linter.
-_CODES = {"extra_forbidden": "R001", "missing": "R003", "literal_error": "R011", "string_pattern_mismatch": "R010"}
 
 
 def compile_rule(c: Compilation) -> Rule | None:
-    """The compiled rule; None when the shape alone is wrong. Look at `problems` either way."""
-    try:
-        shape = RuleShape.model_validate(c.source.data)
-    except ValidationError as error:
-        _shape_problems(c, error)
+    """The compiled rule; None when nothing could be made of its shape. Look at `problems` either way."""
+    _odd_numbers(c)
+    read = read_shape(c.source, RuleShape)
+    c.problems.extend(read.problems)
+    c.repaired = read.repaired
+    if (shape := read.shape) is None:
         return None
     c.parameters = {
         name: parameter
@@ -33,6 +29,7 @@ def compile_rule(c: Compilation) -> Rule | None:
         if (parameter := c.replaced.get(name) or read_parameter(c, name, body.model_dump(), ("parameters", name)))
         is not None
     }
+    c.unread = set(shape.parameters).difference(c.parameters)
     for name in c.overrides:
         if name not in shape.parameters:
             c.problem(
@@ -46,7 +43,7 @@ def compile_rule(c: Compilation) -> Rule | None:
     levels = [_level(c, shape, n, hooks) for n in range(len(shape.levels))]
     check_texts(c, shape)
     for name in shape.parameters:
-        if name not in c.used:
+        if name not in c.used and c.has_read("when") and c.has_read("levels") and c.has_read("card"):
             c.problem(
                 ("parameters", name),
                 "R140",
@@ -77,31 +74,21 @@ def compile_rule(c: Compilation) -> Rule | None:
         parameters=c.parameters,
         path=c.source.path,
         signed_off=bool(shape.clinical_review),
+        review_by=str(shape.review_by or ""),
     )
 
 
-def _shape_problems(c: Compilation, error: ValidationError) -> None:
-    for item in error.errors():
-        path = [p for p in item["loc"] if not (isinstance(p, str) and p.startswith("function-"))]
-        code = _CODES.get(item["type"], "R004")
-        name = path[-1] if path else ""
-        message, hint = f"{'.'.join(map(str, path))}: {item['msg']}", ""
-        if code == "R001":
-            known = [f.alias or n for n, f in RuleShape.model_fields.items()] if len(path) == 1 else []
-            message, hint = f'unknown key "{name}"', nearest(str(name), known) if known else "remove it"
-        elif code == "R011":
-            given = item.get("input")
-            allowed = re.findall(r"'([^']+)'", str(item.get("ctx", {}).get("expected", "")))
-            message, hint = f'{name} "{given}" is not one of {", ".join(allowed)}', nearest(str(given), allowed)
-        elif code == "R010" and name == "version":
-            message, hint = f'version "{item.get("input")}" is not MAJOR.MINOR.PATCH', 'quote it: "1.0.0"'
-        elif code == "R003":
-            message = f'key "{name}" is missing'
-        c.problem(path, code, message, hint, key=code == "R001")
+def _odd_numbers(c: Compilation) -> None:
+    for path, written, value in c.source.numbers():
+        if path[-1] != "version":
+            text = f'"{written}" is read as the number {value}'
+            c.problem(path, "R005", text, "write plain digits, or put it in quotes")
 
 
 def _check_sources(c: Compilation, shape: RuleShape) -> None:
     ids = {s.id for s in shape.sources}
+    if not c.has_read("sources"):
+        return
     for name, body in shape.parameters.items():
         if body.source not in ids | _UNSOURCED:
             c.problem(
@@ -110,10 +97,10 @@ def _check_sources(c: Compilation, shape: RuleShape) -> None:
                 f'parameter "{name}" names no source of this rule',
                 nearest(body.source, ids | _UNSOURCED),
             )
-    if shape.card.source not in ids:
+    if shape.card.source not in ids and c.has_read("card"):
         c.problem(
             ("card", "source"),
-            "R021",
+            "R023",
             f'"{shape.card.source}" is not a source of this rule',
             nearest(shape.card.source, ids),
         )
@@ -132,8 +119,8 @@ def _level(c: Compilation, shape: RuleShape, n: int, hooks: frozenset[str]) -> L
     ]
     spec_id = f"{shape.id}#{level.name}"
     patterns = narrowed([*(common or []), *(own or [])]) if common is not None and own is not None else None
-    if not (patterns or shape.when or level.when):
-        c.problem(path, "R161", f'level "{level.name}" has no pattern', "write when:")
+    if not (patterns or shape.when or level.when) and c.has_read("when"):
+        c.problem(path, "R104", f'level "{level.name}" has no pattern', "write when:")
     spec = RuleSpec(spec_id, tuple(patterns), (*gates, *unless)) if patterns else None
     lowerings = [
         Lowering(RuleSpec(f"{spec_id}~{k}", (*spec.patterns, pattern), spec.unless), str(body.get("because", "")))
@@ -146,13 +133,14 @@ def _level(c: Compilation, shape: RuleShape, n: int, hooks: frozenset[str]) -> L
         if spec is not None
     ]
     level_hooks = frozenset(level.hooks) if level.hooks is not None else hooks
-    if not level_hooks <= hooks:
-        c.problem(
-            (*path, "hooks"),
-            "R012",
-            f'level "{level.name}" names a hook that the rule does not have',
-            f"the rule has {', '.join(sorted(hooks))}",
-        )
+    for k, hook in enumerate(level.hooks or ()):
+        if hook not in hooks and c.has_read("hooks"):
+            c.problem(
+                (*path, "hooks", k),
+                "R171",
+                f'level "{level.name}" names the hook {hook}, which the rule does not have',
+                f"the rule has {', '.join(sorted(hooks))}",
+            )
     return Level(
         level.name,
         level.indicator,

@@ -6,7 +6,7 @@ Ten comparisons, one optional plus or minus, no nesting, no functions. A month i
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from cds.model import Comparison, FieldRef, Operator
@@ -45,6 +45,13 @@ class GrammarError(Exception):
         self.code, self.message, self.hint, self.part = code, message, hint, part
 
 
+class AlreadySaid(GrammarError):
+    """The comparison names something whose own problem is reported where it stands."""
+
+    def __init__(self) -> None:
+        super().__init__("", "")
+
+
 @dataclass(frozen=True, slots=True)
 class Folded:
     """A comparison of a parameter with a constant: decided when the rule is compiled."""
@@ -54,7 +61,10 @@ class Folded:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What a comparison may speak of: its own fact kind, the bindings above it, and the parameters."""
+    """What a comparison may speak of: its own fact kind, the bindings above it, and the parameters.
+
+    bound: kind by name, "" for a kind that does not exist. unread: parameters that could not be read.
+    """
 
     vocabulary: Vocabulary
     kind: str
@@ -62,6 +72,7 @@ class Scope:
     bound: Mapping[str, str]
     parameters: Mapping[str, Parameter]
     used: set[str]
+    unread: Collection[str] = ()
 
 
 def quantity(text: str) -> tuple[float, str]:
@@ -83,7 +94,13 @@ def quantity(text: str) -> tuple[float, str]:
             "write 28 d, 30 d or 31 d, as the guideline says",
             text,
         )
-    raise GrammarError("R131", f'unknown unit "{unit}"', "d, wk, mg, % or none", text)
+    raise GrammarError("R131", f'unknown unit "{unit}"', _unit_hint(match["number"], unit), unit)
+
+
+def _unit_hint(number: str, unit: str) -> str:
+    meant = {"day": "d", "week": "wk", "percent": "%"}.get(unit.rstrip("s").lower())
+    meant = meant or {"wks": "wk", "w": "wk", "milligram": "mg"}.get(unit.lower())
+    return f"write {number} {meant}" if meant else "d, wk, mg, % or none"
 
 
 def read_comparison(text: str, scope: Scope, line: int) -> Comparison | Folded:
@@ -94,6 +111,9 @@ def read_comparison(text: str, scope: Scope, line: int) -> Comparison | Folded:
     name, op, value = match["field"], (match["op"] or "").strip(), match["value"].strip()
     field = scope.vocabulary.field(scope.kind, name)
     if field is None:
+        if name in scope.unread:
+            scope.used.add(name)
+            raise AlreadySaid
         parameter = scope.parameters.get(name)
         if parameter is not None and isinstance(parameter.value, bool):
             scope.used.add(name)
@@ -101,7 +121,14 @@ def read_comparison(text: str, scope: Scope, line: int) -> Comparison | Folded:
         known = scope.vocabulary.kinds.get(scope.kind, {})
         raise GrammarError("R110", f'"{scope.kind}" has no field "{name}"', nearest(name, known), name)
     operator = _operator(op, field)
-    return Comparison(name, operator, _value(value, field, scope), line, text.strip())
+    return Comparison(name, operator, _value(value, field, scope), line, text.strip(), _parameter(value, scope))
+
+
+def _parameter(text: str, scope: Scope) -> str:
+    """The parameter that a value, or what it adds or takes away, is; "" where it is none."""
+    match = _SUM.match(text)
+    named = text if match is None else match["offset"] or match["base"]
+    return named if named in scope.parameters else ""
 
 
 def _boolean(text: str) -> bool:
@@ -162,6 +189,9 @@ def _number(text: str, unit: str, scope: Scope) -> float:
                 text,
             )
         return float(parameter.value)
+    if text in scope.unread:
+        scope.used.add(text)
+        raise AlreadySaid
     if re.fullmatch(r"[a-z][a-z0-9_]*", text):
         raise GrammarError("R113", f'there is no parameter "{text}"', nearest(text, scope.parameters), text)
     number, found = quantity(text)
@@ -169,7 +199,7 @@ def _number(text: str, unit: str, scope: Scope) -> float:
         raise GrammarError(
             "R132",
             f'"{text}" is in {found or "plain numbers"}, the field in {unit or "plain numbers"}',
-            f"write {text.split(maxsplit=1)[0]} {unit}".strip(),
+            f"write {number:g} d or {number:g} wk" if unit == "d" and not found else f"write {number:g} {unit}".strip(),
             text,
         )
     return number
@@ -190,6 +220,8 @@ def _reference(binding: str, name: str, offset: float, field: Field, scope: Scop
     if kind is None:
         bound = ", ".join(scope.bound) or "nothing"
         raise GrammarError("R111", f'"{binding}" is not bound above this line', f"bound here: {bound}", binding)
+    if not kind:
+        raise AlreadySaid
     other = scope.vocabulary.field(kind, name)
     if other is None:
         raise GrammarError("R110", f'"{kind}" has no field "{name}"', nearest(name, scope.vocabulary.kinds[kind]), name)

@@ -30,16 +30,28 @@ class Deployment(msgspec.Struct, frozen=True):
     why: str = ""
 
 
-def rule_files(folders: Iterable[Path]) -> list[Path]:
-    """Rule files of the folders, by name; files that start with _ are tables of the language."""
+def rule_files(places: Iterable[Path]) -> list[Path]:
+    """Rule files, and those of the folders, by name; files that start with _ are tables of the language."""
     return sorted(
-        (p for folder in folders for p in folder.glob("*.yaml") if not p.name.startswith("_")), key=lambda p: p.name
+        (
+            p
+            for place in places
+            for p in ([place] if place.is_file() else place.glob("*.yaml"))
+            if not p.name.startswith("_")
+        ),
+        key=lambda p: p.name,
     )
 
 
-def load_shared(problems: list[RuleError], overrides: Mapping[str, Any] | None = None) -> dict[str, Parameter]:
-    """Parameters of `rules/_parameters.yaml`."""
-    source = read_source(shipped("rules/_parameters.yaml"), shown_as="rules/_parameters.yaml")
+def load_shared(
+    problems: list[RuleError], overrides: Mapping[str, Any] | None = None, *, base: Path | None = None
+) -> dict[str, Parameter]:
+    """Parameters of `_parameters.yaml` of the folder `base`; of the shipped one when it has none."""
+    own = base / "_parameters.yaml" if base is not None else None
+    if own is not None and own.is_file():
+        source = read_source(own)
+    else:
+        source = read_source(shipped("rules/_parameters.yaml"), shown_as="rules/_parameters.yaml")
     compilation = Compilation(source, vocabulary(), {}, overrides or {}, problems)
     known = source.data["parameters"]
     for name in overrides or {}:
@@ -54,21 +66,23 @@ def load_shared(problems: list[RuleError], overrides: Mapping[str, Any] | None =
 
 
 def load_rules(
-    extra: Sequence[Path] = (), *, site: Mapping[str, Deployment] | None = None
+    extra: Sequence[Path] = (), *, site: Mapping[str, Deployment] | None = None, base: Path | None = None
 ) -> tuple[RuleSet, list[RuleError]]:
-    """Load the shipped rules and those of `extra` folders.
+    """Load the shipped rules and those of `extra` folders and files.
 
+    base: a folder whose rules, and whose `_parameters.yaml` if it has one, stand in place of the shipped ones; or one
+    rule file, which then is the only rule.
     site: by rule id (and "_shared"): status and parameters that a site sets; one outside its range is a problem.
     Returns the rules that compiled, and every problem of those that did not.
     """
     site = site or {}
     problems: list[RuleError] = []
-    shared = load_shared(problems, site.get(SHARED, Deployment()).parameters)
+    shared = load_shared(problems, site.get(SHARED, Deployment()).parameters, base=base)
     rules: list[Rule] = []
     digest = hashlib.sha256()
     known: dict[str, str] = {}
     broken: set[str] = set()
-    for path in rule_files([shipped("rules"), *extra]):
+    for path in rule_files([base or shipped("rules"), *extra]):
         rule, text = _load_one(path, shared, site, problems)
         if rule is None:
             broken.add(path.name)
@@ -121,27 +135,6 @@ def rule_path(rule: Rule) -> Path:
     """Where the file of a loaded rule is."""
     inside = shipped(rule.path)
     return inside if inside.exists() else Path(rule.path)
-
-
-def lint_paths(paths: Sequence[Path]) -> list[RuleError]:
-    """Every problem of these rule files and folders (default: the shipped rules), by place."""
-    problems: list[RuleError] = []
-    shared = load_shared(problems)
-    files = [p for p in paths if p.is_file()] + rule_files([p for p in paths if p.is_dir()])
-    if not paths:
-        files = rule_files([shipped("rules")])
-    known: dict[str, str] = {}
-    for path in files:
-        rule, _ = _load_one(path, shared, {}, problems)
-        if rule is not None and rule.id in known:
-            problems.append(
-                RuleError(
-                    rule.path, 1, 1, "R030", f'two rules have the id "{rule.id}"', f"the other is {known[rule.id]}"
-                )
-            )
-        elif rule is not None:
-            known[rule.id] = rule.path
-    return sorted(set_of(problems), key=lambda p: (p.path, p.line, p.column, p.code))
 
 
 def set_of(problems: Iterable[RuleError]) -> list[RuleError]:

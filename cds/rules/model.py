@@ -78,7 +78,7 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule file. signed_off: a clinician's review of this version stands in it."""
+    """One rule file. signed_off: a clinician's review of this version stands in it. review_by: as it stands there."""
 
     id: str
     spec: str
@@ -93,6 +93,7 @@ class Rule:
     parameters: Mapping[str, Parameter]
     path: str
     signed_off: bool = False
+    review_by: str = ""
 
     @property
     def kinds(self) -> frozenset[str]:

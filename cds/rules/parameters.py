@@ -9,6 +9,9 @@ from cds.rules.compilation import Compilation
 from cds.rules.grammar import GrammarError, quantity
 from cds.rules.model import Parameter
 
+# Words that YAML once read as truth values and no longer does.
+_TRUTH_WORDS = frozenset({"yes", "no", "on", "off", "Yes", "No", "On", "Off", "YES", "NO", "True", "False"})
+
 
 def read_parameter(c: Compilation, name: str, body: Mapping[str, Any], path: Sequence[str | int]) -> Parameter | None:
     """Read one parameter; a site's override takes its place when it is inside the range."""
@@ -22,12 +25,18 @@ def read_parameter(c: Compilation, name: str, body: Mapping[str, Any], path: Seq
     try:
         number, unit = quantity(str(value))
         if not body["range"]:
-            c.problem(path, "R021", f'parameter "{name}" has no range', "write range: 14 d to 30 d")
+            c.problem(path, "R022", f'parameter "{name}" has no range', "write range: 14 d to 30 d", key=True)
             return None
         low_text, _, high_text = str(body["range"]).partition(" to ")
         (low, low_unit), (high, high_unit) = quantity(low_text), quantity(high_text)
     except GrammarError as error:
-        c.problem((*path, "value"), error.code, f"parameter {name}: {error}", error.hint)
+        hint = "write true or false" if str(value) in _TRUTH_WORDS else error.hint
+        where = "value" if error.part in str(value) else "range"
+        c.problem((*path, where), error.code, f"parameter {name}: {error}", hint, word=error.part)
+        return None
+    if not unit and low_unit and low_unit == high_unit:
+        others = f" or {value} wk" if low_unit == "d" else ""
+        c.problem((*path, "value"), "R132", f"parameter {name} has no unit", f"write {value} {low_unit}{others}")
         return None
     if not unit == low_unit == high_unit or not low <= number <= high:
         c.problem(

@@ -6,11 +6,10 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cds.errors import RuleError
 from cds.model import Comparison, Pattern
 from cds.rules.compilation import Compilation
-from cds.rules.grammar import Folded, GrammarError, Scope, read_comparison
-from cds.rules.vocabulary import nearest
+from cds.rules.grammar import AlreadySaid, Folded, GrammarError, Scope, read_comparison
+from cds.rules.vocabulary import close, nearest
 
 RESERVED = frozenset({"where", "count", "because"})
 _COUNT = re.compile(r"^at least (\d+)$")
@@ -37,7 +36,10 @@ def read_patterns(
     for n, body in enumerate(bodies):
         here = (*path, n + offset)
         names = [k for k in body if k not in RESERVED]
+        if len(names) > 1:
+            names = _without_misspelt(c, body, names, here)
         if len(names) != 1:
+            bound.update({name: str(body[name]) if str(body[name]) in c.vocabulary.kinds else "" for name in names})
             c.problem(
                 here,
                 "R102",
@@ -47,14 +49,18 @@ def read_patterns(
             continue
         binding, kind = names[0], str(body[names[0]])
         if _BINDING.match(binding) is None:
-            c.problem(here, "R102", f'"{binding}" is not a name', "lower case, digits and _", key=True)
+            c.problem((*here, binding), "R102", f'"{binding}" is not a name', "lower case, digits and _", key=True)
             continue
         if kind not in c.vocabulary.kinds:
+            if not stands_alone:
+                bound[binding] = ""
             c.problem((*here, binding), "R114", f'there is no fact kind "{kind}"', nearest(kind, c.vocabulary.kinds))
             continue
         again = binding in bound
-        if again and not (narrows and bound[binding] == kind):
-            c.problem(here, "R115", f'"{binding}" is bound twice', "give the second one another name", key=True)
+        if again and not (narrows and bound[binding] in {kind, ""}):
+            c.problem(
+                (*here, binding), "R115", f'"{binding}" is bound twice', "give the second one another name", key=True
+            )
         if binding in c.vocabulary.kinds[kind]:
             c.problem(
                 (*here, binding),
@@ -63,7 +69,7 @@ def read_patterns(
                 "give it another name",
                 key=True,
             )
-        scope = Scope(c.vocabulary, kind, binding, bound, {**c.shared, **c.parameters}, c.used)
+        scope = Scope(c.vocabulary, kind, binding, bound, {**c.shared, **c.parameters}, c.used, c.unread)
         comparisons = _comparisons(c, body.get("where", []), scope, here)
         if not stands_alone:
             bound[binding] = kind
@@ -95,16 +101,29 @@ def _comparisons(c: Compilation, texts: Any, scope: Scope, here: Sequence[str | 
         try:
             comparison = read_comparison(str(text), scope, c.source.at(path)[0])
         except GrammarError as error:
-            line, column = c.source.at(path)
-            shift = max(0, str(text).find(error.part)) if error.part else 0
-            c.problems.append(RuleError(c.source.path, line, column + shift, error.code, str(error), error.hint))
+            if not isinstance(error, AlreadySaid):
+                c.problem(path, error.code, str(error), error.hint, word=error.part)
             continue
         if isinstance(comparison, Folded):
             if not comparison.holds:
                 return None
         else:
             found.append(comparison)
+            c.stands_at(comparison, scope.kind, c.source.at(path), str(text))
     return found
+
+
+def _without_misspelt(
+    c: Compilation, body: Mapping[str, Any], names: Sequence[str], here: Sequence[str | int]
+) -> list[str]:
+    """The names without those that are nearly a word of the language and name no fact kind."""
+    kept = []
+    for name in names:
+        if str(body[name]) not in c.vocabulary.kinds and close(name, RESERVED) is not None:
+            c.problem((*here, name), "R001", f'unknown key "{name}"', nearest(name, RESERVED), key=True)
+        else:
+            kept.append(name)
+    return kept
 
 
 def narrowed(patterns: Sequence[Pattern]) -> list[Pattern]:

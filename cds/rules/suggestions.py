@@ -31,37 +31,37 @@ _OPTIONAL_KEYS: dict[str, tuple[str, ...]] = {"S-TAPER": ("percent",), "S-DOSE":
 _LARGEST_PERCENT = 25
 _LONGEST_DAYS = 365
 _LONGEST_TEXT = 60
-Problem = tuple[str, str, str]
+Problem = tuple[str, str, str, tuple[str | int, ...]]
 
 
 def suggestion_problems(
     body: Mapping[str, Any], *, bindings: Collection[str], levels: Collection[str]
 ) -> Iterator[Problem]:
-    """(code, message, hint) of everything that is wrong with one suggestion of a rule."""
+    """(code, message, hint, path inside the suggestion) of everything that is wrong with one suggestion of a rule."""
     use = str(body.get("use"))
     if use not in KEYS:
-        yield "R151", f'there is no suggestion "{use}"', nearest(use, KEYS)
+        yield "R156", f'there is no suggestion "{use}"', nearest(use, KEYS), ("use",)
         return
     for key in KEYS[use]:
         if key not in body:
-            yield "R155", f'{use} lacks "{key}"', f"it takes {', '.join(KEYS[use])}"
+            yield "R155", f'{use} lacks "{key}"', f"it takes {', '.join(KEYS[use])}", ()
         elif (wrong := _wrong(key, body[key], bindings)) is not None:
-            yield "R155", f'{use}: {key} "{body[key]}" {wrong[0]}', wrong[1]
+            yield "R155", f'{use}: {key} "{body[key]}" {wrong[0]}', wrong[1], (key,)
     for key in body:
         if key in _OPTIONAL_KEYS.get(use, ()):
             if (wrong := _wrong(key, body[key], bindings)) is not None:
-                yield "R155", f'{use}: {key} "{body[key]}" {wrong[0]}', wrong[1]
+                yield "R155", f'{use}: {key} "{body[key]}" {wrong[0]}', wrong[1], (key,)
         elif key not in {*KEYS[use], "use", "levels", "recommended"}:
-            yield "R155", f'{use} takes no "{key}"', f"it takes {', '.join(KEYS[use])}"
+            yield "R155", f'{use} takes no "{key}"', f"it takes {', '.join(KEYS[use])}", (key,)
     if use == "S-DOSE" and ("of" in body) == ("draft" in body):
-        yield "R155", "S-DOSE names neither or both of `of` and `draft`", "`of: <binding>` or `draft: <binding>`"
+        yield "R155", "S-DOSE names neither or both of `of` and `draft`", "`of: <binding>` or `draft: <binding>`", ()
     named = body.get("levels", [])
     if not isinstance(named, list):
-        yield "R152", "levels is not a list", "write levels: [<name>]"
+        yield "R152", "levels is not a list", "write levels: [<name>]", ("levels",)
         return
-    for name in named:
+    for n, name in enumerate(named):
         if name not in levels:
-            yield "R152", f'there is no level "{name}"', nearest(str(name), levels)
+            yield "R152", f'there is no level "{name}"', nearest(str(name), levels), ("levels", n)
 
 
 def _wrong(key: str, value: Any, bindings: Collection[str]) -> tuple[str, str] | None:

@@ -31,18 +31,19 @@ def check_texts(c: Compilation, shape: RuleShape) -> None:
         if name in names[:n]:
             c.problem(("levels", n, "name"), "R116", f'two levels have the name "{name}"', "rename one")
     for n, body in enumerate(shape.card.suggestions):
-        for code, message, hint in suggestion_problems(body, bindings=everywhere, levels=names):
-            c.problem(("card", "suggestions", n), code, message, hint)
+        for code, message, hint, where in suggestion_problems(body, bindings=everywhere, levels=names):
+            of_key = bool(where) and "takes no" in message
+            c.problem(("card", "suggestions", n, *where), code, message, hint, key=of_key)
         if "to" in body:
             kind = everywhere.get(str(body.get("of", body.get("draft"))), "")
             field = c.vocabulary.field(kind, str(body["to"]))
             if field is None or field.type != "mg":
                 doses = [name for name, f in c.vocabulary.kinds.get(kind, {}).items() if f.type == "mg"]
                 message = f'S-DOSE: to "{body["to"]}" is no dose of {kind or "an unbound name"}'
-                c.problem(("card", "suggestions", n), "R155", message, nearest(str(body["to"]), doses))
+                c.problem(("card", "suggestions", n, "to"), "R155", message, nearest(str(body["to"]), doses))
     for n, (label, text) in enumerate(shape.card.facts):
-        _check_text(c, label, ("card", "facts", n), everywhere)
-        _check_text(c, text, ("card", "facts", n), everywhere)
+        _check_text(c, label, ("card", "facts", n, 0), everywhere)
+        _check_text(c, text, ("card", "facts", n, 1), everywhere)
 
 
 def _check_text(c: Compilation, text: str, path: Sequence[str | int], bound: Mapping[str, str]) -> None:
@@ -58,11 +59,12 @@ def _check_text(c: Compilation, text: str, path: Sequence[str | int], bound: Map
                 "R154",
                 f'"{{{found}}}" cannot be read',
                 "write {order.drug}, {max_days} or {order.refills|refill}",
+                word=f"{{{found}}}",
             )
             continue
         binding, _, field_name = name.partition(".")
         if not field_name:
-            if name in c.parameters or name in c.shared:
+            if name in c.parameters or name in c.shared or name in c.unread:
                 c.used.add(name)
             else:
                 c.problem(
@@ -70,13 +72,16 @@ def _check_text(c: Compilation, text: str, path: Sequence[str | int], bound: Map
                     "R150",
                     f'card uses "{{{name}}}", which is no parameter',
                     nearest(name, {**c.shared, **c.parameters}),
+                    word=name,
                 )
         elif binding not in bound:
-            c.problem(path, "R150", f'card uses "{{{name}}}", which is not bound', nearest(binding, bound))
+            text = f'card uses "{{{name}}}", which is not bound'
+            c.problem(path, "R150", text, nearest(binding, bound), word=name)
         elif bound[binding] in c.vocabulary.kinds and c.vocabulary.field(bound[binding], field_name) is None:
             c.problem(
                 path,
                 "R150",
                 f'card uses "{{{name}}}": {bound[binding]} has no such field',
                 nearest(field_name, c.vocabulary.kinds[bound[binding]]),
+                word=name,
             )

@@ -24,7 +24,8 @@ ELSEWHERE = {
 def commands() -> list[str]:
     """Lines of the `sh` blocks, without comments."""
     found = []
-    for page in PAGES:
+    # The tutorial's commands stand on each other: a test of its own runs them in their order.
+    for page in (p for p in PAGES if p.name != "tutorial.md"):
         for block in re.findall(r"^```sh\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL):
             found.extend(line.split("  #")[0].strip() for line in block.splitlines() if line.strip())
     return list(dict.fromkeys(found))

@@ -1,4 +1,4 @@
-"""No small change of a shipped rule goes unnoticed: every bound has a case at it, every comparison was true and false."""
+"""No small change of a shipped rule goes unnoticed: a case at every bound, every comparison both true and false."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cds.shipped import shipped
 
 RULES = load_rules()[0].rules
 # Rules whose cases still miss something. One that misses nothing any more has to be taken out.
-STILL_OPEN = frozenset(rule.spec for rule in RULES) - {"SAFE-01", "A-01", "A-02", "A-03", "A-04"}
+STILL_OPEN = frozenset({"B-02", "C-01", "C-02", "C-03", "C-04"})
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cds.errors import RuleError
-from cds.rules.load import lint_paths
+from cds.rules.lint import lint_paths
 from cds.shipped import shipped
 
 FILES = sorted(p for p in shipped("rules").glob("*.yaml") if not p.name.startswith("_"))

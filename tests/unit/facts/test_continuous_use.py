@@ -207,6 +207,11 @@ def test_an_unknown_dose_leaves_band_and_equivalent_unknown() -> None:
     assert (band(doses), equivalents(doses), single_equivalent(doses)) == ("unknown", None, None)
 
 
+def test_a_drug_without_an_equivalent_leaves_the_band_to_the_others_even_when_its_dose_is_unknown() -> None:
+    doses = {"lorazepam": Decimal(1), "midazolam": None}
+    assert (band(doses), single_equivalent(doses)) == ("low", Decimal(5))
+
+
 def test_two_doses_are_compared_by_the_larger_of_both_columns() -> None:
     # VA/DoD 20 and 20, Ashton 40 and 20.
     assert percent_of({"diazepam": Decimal(20)}, {"alprazolam": Decimal(2)}) == 100

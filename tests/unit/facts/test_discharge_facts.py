@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from cds.model import Hook, Scalar
 from tests.unit.charts import Line, facts_of, the, those
 
@@ -23,7 +25,13 @@ def test_a_stay_is_discharged_on_its_last_day() -> None:
 def test_a_stay_of_unknown_diagnosis_has_no_diagnosis_field() -> None:
     fact = the(facts_of("visit s: {class: IMP, date: -15d, end: -8d}"), "discharge")
     assert "diagnosis" not in fact
-    assert fact["diagnosis_known"] is False
+    assert fact["mental_health"] == "unrecorded"
+
+
+@pytest.mark.parametrize(("diagnosis", "mental"), [("F32.2", "yes"), ("T43.622A", "yes"), ("J18.9", "no")])
+def test_a_mental_disorder_or_self_harm_makes_a_stay_one_of_mental_health(diagnosis: str, mental: str) -> None:
+    stay = f"visit s: {{class: IMP, date: -15d, end: -8d, diagnosis: {diagnosis}}}"
+    assert the(facts_of(stay), "discharge")["mental_health"] == mental
 
 
 def test_the_stay_that_the_hook_is_about_ends_today() -> None:

@@ -84,7 +84,9 @@ def test_a_reason_for_not_evaluating_is_expected_by_a_part_of_it(tmp_path: Path)
 
 
 def test_another_reason_than_expected_is_named(tmp_path: Path) -> None:
-    assert 'expected not evaluated for "birth-date"' in problem(tmp_path, NO_LENGTH + "    not_evaluated: [birth-date]\n")
+    assert 'expected not evaluated for "birth-date"' in problem(
+        tmp_path, NO_LENGTH + "    not_evaluated: [birth-date]\n"
+    )
 
 
 GAP = '    expect: silent\n    known_gap: "to be agreed"\n'
@@ -146,7 +148,7 @@ def test_a_template_is_a_patient_or_the_beginning_of_one(tmp_path: Path) -> None
 )
 def test_a_template_is_never_taken_from_outside(tmp_path: Path, use: str, told: str) -> None:
     (tmp_path.parent / "secret.yaml").write_text("lines: []\n")
-    with pytest.raises(RuleError, match="R203") as error:
+    with pytest.raises(RuleError, match="R212") as error:
         lines_of(tmp_path, f"    {{use: {use}}}\n")
     assert told in str(error.value)
 

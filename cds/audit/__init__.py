@@ -1,0 +1,1 @@
+"""Audits of whole exports: every patient evaluated, out of core, resumable, by the rules of the service."""

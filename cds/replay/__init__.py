@@ -1,0 +1,1 @@
+"""The past of a chart, asked again: the chart as it was known at a moment, and the hook calls of that time."""
