@@ -1,7 +1,7 @@
-"""CPU seconds of `psychmed test` and `--mutate` over all shipped rules and cases, in one process: python bench/author_tools.py
+"""CPU seconds of `psychmed test` and `--mutate` over all shipped rules and cases: python bench/author_tools.py
 
-Floors of the same run: for the test `orjson.loads` of the cases' requests, for the mutants one evaluation of each case on
-the day of its file. The commands use every processor, so that their time is this divided by the processors.
+Floors of the same run: for the test `orjson.loads` of the cases' requests, for the mutants one evaluation of each case
+on the day of its file. All of it in one process; the commands use every processor.
 """
 
 from __future__ import annotations
