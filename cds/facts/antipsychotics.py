@@ -159,8 +159,8 @@ def _switch(c: Context, order: Order, part: DrugPart, use: _Use, how: Reason) ->
         coverage_percent=None if use.injected else coverage_percent(c, t, ended=how == "ended"),
         current_order=orders[0].ref if orders else None,
         dose_to_reach=_dose_to_reach(t),
-        high_prolactin=_last_high(c, "prolactin", t.start),
-        high_qtc=_last_high(c, "qtc", t.start),
+        high_prolactin=_is_high(c, "prolactin", t.start),
+        high_qtc=_is_high(c, "qtc", t.start),
         weight_change_percent=_weight_change(c, t.start),
         highest_level=max(
             (r.value for r in c.chart.results if r.name == "clozapine-level" and r.day >= t.start), default=None
@@ -180,10 +180,9 @@ def _indication(c: Context, order: Order) -> str | None:
     return next((name for name, groups in _INDICATIONS if groups & (order.reasons if stated else active)), "other")
 
 
-def _last_high(c: Context, name: str, start: Day) -> float | None:
-    """Last day since the start of the trial on which the result was above its reference range."""
-    days = [r.day for r in c.chart.results if r.name == name and r.high and start <= r.day]
-    return c.rel(max(days)) if days else None
+def _is_high(c: Context, name: str, start: Day) -> bool:
+    """Whether a result since the start of the trial was above its reference range."""
+    return any(r.name == name and r.high and start <= r.day for r in c.chart.results)
 
 
 def _weight_change(c: Context, start: Day) -> Decimal | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import gzip
-import json
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -71,7 +70,7 @@ def test_every_patient_of_a_public_set_gets_the_same_answer(
     there = charts(folder)
     assert audited.keys() == there.keys()
     for patient, chart in there.items():
-        answer = service.post("psychmed-patient-view", json.dumps(request(patient, chart)).encode()).json()
+        answer = service.post("psychmed-patient-view", orjson.dumps(request(patient, chart))).json()
         evaluation = answer["extension"]["org.psychmed.evaluation"]
         found = audited[patient]
         assert found["findings"] == sorted(_canonical(f) for f in evaluation["findings"]), name

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
 from cds.audit.asking import Asker
-from cds.audit.compact import record_row
+from cds.audit.compact import decode_record, record_row
 from cds.audit.partition import OrderBrokenError, audit_partition
 from cds.audit.schema import OUTCOMES, ROWS
 from cds.audit.shuffle import Extracted, PieceWriter, Shuffled, piece_name, write_index
@@ -17,7 +18,7 @@ from cds.intake.calls import SEARCHED
 from cds.intake.lines import patient_id, read_line, types_lost
 from cds.intake.shared import InMemory
 from hooks.discovery import PREFETCH
-from tests.audit.runs import job
+from tests.audit.runs import job, rows, run
 
 
 def batch(*patients: str) -> pa.RecordBatch:
@@ -93,3 +94,25 @@ def test_a_whole_chart_counts_as_searched_for_what_the_service_asks_for() -> Non
 def test_a_file_that_does_not_say_what_is_in_it_may_lack_anything() -> None:
     assert types_lost("2.Condition-001.ndjson.gz", {"Condition"}) == {"Condition"}
     assert {"Condition", "Encounter", "Task"} <= types_lost("export.ndjson.gz", {"Patient"})
+
+
+def test_a_record_goes_through_the_shuffle_unchanged() -> None:
+    order = rb"""{
+      "resourceType": "MedicationRequest", "id": "o", "status": "active", "subject": {"reference": "Patient/a"},
+      "text": {"div": "<div>narrative</div>"}, "medicationCodeableConcept": {"text": "sertraline \u00b5"},
+      "dosageInstruction": [{
+        "timing": {"repeat": {"period": 1.50, "frequency": 2, "periodUnit": "d"}},
+        "doseAndRate": [{"doseQuantity": {"value": 0.1, "unit": "mg"}}]}],
+      "contained": [{"resourceType": "Medication"}]}"""
+    read = read_line(order, "x:1").record
+    assert read is not None
+    assert decode_record(record_row(read)) == read
+
+
+@pytest.mark.parametrize("patient", ["a\ud800", "\u00e9\u4e2d", "x" * 10_000, "a'b\"c;--"])
+def test_no_text_of_an_id_stops_an_audit(patient: str, tmp_path: Path) -> None:
+    lines = [{"resourceType": "Patient", "id": patient}, {"resourceType": "Patient", "id": "anna"}]
+    (tmp_path / "in.ndjson").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    report = run(tmp_path / "in.ndjson", tmp_path / "out")
+    assert report["failed_parts"] == []
+    assert "anna" in {row["patient"] for row in rows(tmp_path / "out", "patients")}

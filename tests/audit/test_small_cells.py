@@ -109,7 +109,7 @@ def test_who_knows_the_method_and_tries_every_table_finds_no_small_count(total: 
             assert len(values) > 1 or not 0 < values.pop() < 5, tables
 
 
-@pytest.mark.parametrize("sizes", [(9, 12), (20, 20), (7, 8, 9), (10, 12, 12), (5, 6, 13)])
+@pytest.mark.parametrize("sizes", [(9, 12), (20, 20), (7, 8, 9), (10, 12, 12), (5, 6, 13), (9, 10, 16)])
 def test_who_knows_the_method_finds_no_small_count_of_a_unit(sizes: tuple[int, ...]) -> None:
     """The sizes of the units are known to the observer; what was found in each is not."""
     alike: defaultdict[object, list[tuple[int, ...]]] = defaultdict(list)

@@ -278,14 +278,31 @@ class _Strata:
     def closed(self, kept: Sequence[Row], pool: Sequence[Row]) -> set[str]:
         """Names of the rows that show who was in scope, but not what was found."""
         tell = [row for row in kept if is_small(row.found, self.min_cell) or is_small(row.clear, self.min_cell)]
-        together = [*tell, *pool]
-        if not together:
-            return set()
-        sums_tell = self.small(together, lambda row: row.found) or self.small(together, lambda row: row.clear)
-        if not sums_tell and self._have_company(tell, together) and self._can_trade(tell, pool):
-            return {row.name for row in tell}
-        # Which rows are hidden along with the small ones would tell of those: all are.
-        return {row.name for row in kept}
+        others = self._covers([row for row in kept if all(row is not one for one in tell)], tell)
+        joined: list[Row] = []
+        while tell or pool:
+            free = [*joined, *pool]
+            together = [*tell, *free]
+            sums_tell = self.small(together, lambda row: row.found) or self.small(together, lambda row: row.clear)
+            if not sums_tell and self._have_company(tell, together) and self._can_trade(tell, free):
+                break
+            if not others:
+                return {row.name for row in kept}
+            joined.append(others.pop(0))
+        return {row.name for row in (*tell, *joined)}
+
+    def _covers(self, others: Sequence[Row], tell: Sequence[Row]) -> list[Row]:
+        """Rows to hide along with those that tell: the smallest that is as large as they are, else the largest.
+
+        A smaller one could not have had what is hidden in them, which would show who goes along with whom.
+        """
+        least = max([2 * self.min_cell - 1, *(row.in_scope.value for row in tell)])
+
+        def order(row: Row) -> tuple[bool, int, str]:
+            size = row.in_scope.value
+            return size < least, size if size >= least else -size, row.name
+
+        return sorted(others, key=order)
 
     def _have_company(self, closed: Sequence[Row], together: Sequence[Row]) -> bool:
         """Whether beside each closed row enough others are known by their sum alone."""

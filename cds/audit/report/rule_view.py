@@ -142,14 +142,20 @@ class RuleViews:
             if row.found.value is not None and row.in_scope.value
         ]
         rows = self._unit_rows(rule, units)
-        known = [unit for unit in units if unit.name != "not recorded"]
-        if share is None or not 0 < share < 1 or len(known) < _LEAST_UNITS:
+        if share is None or not 0 < share < 1:
+            return "", "", rows if len(rule.units) > 1 else []
+        recorded = [unit for unit in units if unit.name != "not recorded"]
+        # Of smaller units those with many findings would be drawn, and those with few hidden.
+        known = [unit for unit in recorded if unit.of * min(share, 1 - share) >= self.summary.min_cell]
+        if len(known) < _LEAST_UNITS:
             return "", "", rows if len(rule.units) > 1 else []
         pooled = sum(row.pooled for row in rule.units)
         closed = sum(row.found.value is None for row in named)
         note = f"{len(known)} units are drawn"
         left_out = [f"{pooled} with fewer than {self.summary.min_cell} people in scope"] if pooled else []
         left_out += [f"{closed} where too few people have, or do not have, a finding"] if closed else []
+        unfair = len(recorded) - len(known)
+        left_out += [f"{unfair} so small that a few findings would be hidden, but many not"] if unfair else []
         title = f"Rate by unit of {rule.spec}, with the limits of chance"
         note += (
             f"; left out are {listed(left_out)}. Who is left out depends on what was found there." if left_out else "."
@@ -178,7 +184,7 @@ class RuleViews:
 
     def _course(self, rule: RuleSummary) -> tuple[str, str]:
         shown = [row for row in rule.over_time if not row.pooled and row.name]
-        if len(shown) < 2:
+        if len(shown) < 2 or all(row.found.value is None for row in shown):
             return "", ""
         pool = next((row for row in rule.over_time if row.pooled), None)
         moments = [
@@ -196,7 +202,10 @@ class RuleViews:
                 f"says little."
             )
         if pool is not None:
-            note += f" “–”: not shown, or nothing; {pool.pooled} {rule.grain}s are of too few people by themselves."
+            few = f"1 {rule.grain} is" if pool.pooled == 1 else f"{pool.pooled} {rule.grain}s are"
+            note += f" “–”: not shown, or nothing; {few} of too few people."
+        elif self.summary.is_replay and any(row.found.value is None for row in shown):
+            note += " “–”: not shown, of too few people."
         elif undated := next((row for row in rule.over_time if not row.name), None):
             note += f" Without a date: {number(undated.found, self.summary.min_cell)}."
         return charts.course(moments, title=title, words=words), note

@@ -124,9 +124,9 @@ def test_dispensed_injections_count_only_where_none_is_recorded_as_given() -> No
 
 def test_a_flagged_prolactin_is_high_and_a_normal_flag_is_not() -> None:
     high = observation("2842-3", 90, "ng/mL", "-3d", interpretation=[{"coding": [{"code": "HH"}]}])
-    assert switch(ORDER, FILL, high, STOP, OLANZAPINE)["high_prolactin"] == -3
+    assert switch(ORDER, FILL, high, STOP, OLANZAPINE)["high_prolactin"] is True
     normal = observation("2842-3", 90, "ng/mL", "-3d", interpretation=[{"coding": [{"code": "N"}]}])
-    assert "high_prolactin" not in switch(ORDER, FILL, normal, STOP, OLANZAPINE)
+    assert switch(ORDER, FILL, normal, STOP, OLANZAPINE)["high_prolactin"] is False
 
 
 def test_weight_is_compared_across_units_from_the_last_one_around_the_start() -> None:
