@@ -229,3 +229,17 @@ def test_fills_that_contradict_themselves_are_named(body: str, told: str) -> Non
 
     with pytest.raises(NotationError, match=told):
         fills(body)
+
+
+def test_a_case_on_which_two_engines_differ_fails(tmp_path: Path) -> None:
+    (tmp_path / "cases.yaml").write_text(HEAD + LONG + "    expect: warning\n")
+    counted = iter([0, 1])
+    (outcome,) = run(
+        read_cases(tmp_path / "cases.yaml", sweep=False),
+        DOOR,
+        rules=DOOR.evaluator("UTC").rules,
+        facts=DOOR.facts,
+        disagreements=lambda: next(counted),
+    )
+    assert outcome.problem == "the two engines differ"
+    assert outcome.state == "fail"
