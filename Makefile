@@ -45,6 +45,7 @@ bench: $(VENV)/dev
 	$(BIN)/python bench/drugs.py
 	$(BIN)/python bench/auth.py
 	$(BIN)/python bench/lint.py
+	$(BIN)/python bench/author_tools.py
 
 # What tests need from the system and only root can install: a browser, for the report of an audit.
 system:

@@ -90,7 +90,7 @@ def examine(
         hunted = hunt.hunt(mutants_of(rule, rules.shared, source))
         count, found = len(hunted), survivors(hunted, file)
         if shared is not None:
-            _hunt_shared(shared, hunt, source, rules)
+            hunt_shared(shared, hunt, source, rules)
         if wanted.boundaries:
             proposed = boundaries(file, rule, [h.mutant for h in found.unexplained], door.prepared)
     return Examined(
@@ -118,7 +118,7 @@ def examine_facts(path: Path, shown_as: str, door: CaseDoor, wanted: Wanted) -> 
     return Examined(shown_as, name, "", tuple(run_fact_cases(chosen, door.facts)))
 
 
-def _hunt_shared(shared: SharedHunt, hunt: Hunt, source: Source, rules: RuleSet) -> None:
+def hunt_shared(shared: SharedHunt, hunt: Hunt, source: Source, rules: RuleSet) -> None:
     """Look for cases of this rule that notice what nobody has noticed yet."""
     for n, mutant in enumerate(shared.mutants):
         if not shared.noticed[n] and hunt.shared_catcher(for_rule(mutant, source, rules.shared)) is not None:
