@@ -45,10 +45,16 @@ bench: $(VENV)/dev
 	$(BIN)/python bench/drugs.py
 	$(BIN)/python bench/auth.py
 	$(BIN)/python bench/lint.py
+	$(BIN)/python bench/author_tools.py
+	$(BIN)/python bench/audit.py --patients 5000
 
-# What tests need from the system and only root can install: nothing yet.
+# What tests need from the system and only root can install: a browser, for the report of an audit.
 system:
-	@echo "system packages: none needed"
+	@command -v chromium >/dev/null || { \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    echo "installing Chromium ..." && apt-get update -qq && \
+	    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null; \
+	  else echo "no Chromium, and no root or no apt-get: tests in a browser are skipped"; fi; }
 
 $(VENV)/core: pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(0 if (3, 11) <= v < (3, 15) else f"Python 3.11 to 3.14 is needed, {sys.executable} is {v.major}.{v.minor} (make PYTHON=python3.12 ...)")'

@@ -186,7 +186,10 @@ def _chart_file(piece: _Piece, file: InputFile) -> None:
         piece.problem("unreadable-resource", "Bundle", line=0)
         piece.extracted.unread.append(piece.range)
         return
+    known = piece.extracted.resources
     _one(piece, raw, file.name)
+    if piece.extracted.resources == known:
+        piece.extracted.unread.append(piece.range)  # a chart is lost
     if piece.writer.full:
         piece.flush()
 

@@ -23,7 +23,11 @@ from cds.audit.job import AuditError
 from cds.audit.schema import DATASETS
 
 _FORMAT: Final = 1
-_OURS: Final = ("manifest.json", "run.json", "work", ".lock", *DATASETS)
+OUTPUTS: Final = (
+    "findings.parquet", "findings.csv", "worklist.csv", "detected_issues.ndjson", "summary.json",
+    "measure_reports.ndjson", "not_evaluated.csv", "data_quality.csv", "report.html",
+)  # fmt: skip
+_OURS: Final = ("manifest.json", "run.json", "work", ".lock", *DATASETS, *OUTPUTS)
 
 
 class Manifest(msgspec.Struct, frozen=True):

@@ -6,7 +6,7 @@ import gzip
 import hashlib
 import io
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import IO, Any, Final, Literal
@@ -43,11 +43,15 @@ def list_inputs(location: str) -> tuple[list[InputFile], list[str]]:
     """
     try:
         fs, root = fsspec.core.url_to_fs(location)
+        if not fs.exists(root):
+            raise FileNotFoundError
         found = fs.find(root, detail=True)
     except ImportError as error:
         raise AuditError(f"{location}: needs a package that is not installed: {error}") from None
     except FileNotFoundError:
         raise AuditError(f"{location}: no such file or folder") from None
+    except ValueError:
+        raise AuditError(f"{location}: not a path, and not an address that can be read") from None
     except Exception as error:  # each file system has errors of its own
         raise AuditError(f"{location}: cannot be listed: {type(error).__name__}") from None
     files = []
@@ -85,10 +89,46 @@ def open_input(file: InputFile) -> IO[bytes]:
     """The uncompressed bytes. Raises one of BROKEN, here or while reading."""
     if "://" in file.url:
         fs, path = fsspec.core.url_to_fs(file.url)
-        raw: Any = io.BufferedReader(fs.open(path, "rb", block_size=8 << 20), 1 << 20)
+        raw: Any = io.BufferedReader(_Remote(fs, path), 1 << 20)
     else:
         raw = open(file.url, "rb", buffering=1 << 20)  # noqa: SIM115 - closed by the caller
     return io.BufferedReader(gzip.GzipFile(fileobj=raw), 1 << 20) if file.compressed else raw
+
+
+class _Remote(io.RawIOBase):
+    """A file elsewhere; each file system has errors of its own, which all mean that it could not be read."""
+
+    def __init__(self, fs: Any, path: str) -> None:
+        self._file = self._tried(lambda: fs.open(path, "rb", block_size=8 << 20))
+
+    @staticmethod
+    def _tried(read: Callable[[], Any]) -> Any:
+        try:
+            return read()
+        except Exception as error:
+            raise OSError(f"cannot be read: {type(error).__name__}") from None
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return int(self._tried(lambda: self._file.seek(offset, whence)))
+
+    def tell(self) -> int:
+        return int(self._file.tell())
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._tried(lambda: self._file.read(len(buffer)))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        if not self.closed:
+            self._file.close()
+        super().close()
 
 
 def lines_of(file: InputFile, start: int, end: int | None) -> Iterator[bytes | None]:

@@ -96,9 +96,9 @@ def run_audit(
                 folder.restart()
             manifest = folder.read_manifest()
             if manifest is None:
-                if job.limit is not None:
-                    job = replace(job, patients=first_patients(files, job.limit, job.patients))
-                manifest = _plan(job, digest, files, left_out, now())
+                first = None if job.limit is None else first_patients(files, job.limit, job.patients)
+                chosen = job if first is None else replace(job, patients=first)
+                manifest = _plan(chosen, digest, files, left_out, now())
                 folder.begin(manifest)
             elif manifest.digest != digest:
                 raise AuditError(
@@ -112,6 +112,11 @@ def run_audit(
             found = _carry_out(run, options, evaluator)
             report = {**described, **found}
             write_json(folder.run_file, report)
+            if not report["patients"] and not report["failed_parts"] and not report["unread_files"]:
+                raise AuditError(f"{export}: no patient to audit in these files")
+            missing = len(job.patients or ()) - report["patients"]
+            if job.patients and missing > 0 and not report["failed_parts"]:
+                progress.note(f"{missing} of the {len(job.patients)} patients asked for are not in the export")
             return report
     finally:
         evaluator.close()
@@ -158,6 +163,7 @@ def _carry_out(run: _Run, options: Options, evaluator: Evaluator) -> dict[str, A
         seconds["evaluate"] = time.monotonic() - began
     finally:
         workers.close()
+    folder.sweep()  # a worker that was killed left what it had begun
     return _summary(
         run,
         memory=options.memory,

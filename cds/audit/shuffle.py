@@ -19,6 +19,7 @@ import msgspec
 import pyarrow as pa
 
 from cds.audit.compact import decode_record, record_row
+from cds.audit.job import AuditError
 from cds.fhir import records as r
 from cds.intake.shared import keys_of
 
@@ -121,7 +122,10 @@ class PieceWriter:
     def _write(self, part: int, raw: bytes) -> None:
         data = self._codec.compress(raw, asbytes=True)
         self._segments.append(Segment(part, self._file.tell(), len(data), len(raw)))
-        self._file.write(data)
+        try:
+            self._file.write(data)
+        except OSError as error:  # not to be taken for an input that broke off
+            raise AuditError(f"--out: cannot be written: {error.strerror}") from None
 
     def finish(self, extracted: Extracted) -> None:
         """Write the rest and what came of the piece, and give the file its name."""

@@ -76,6 +76,8 @@ class Workers:
                 elif isinstance(error, BrokenProcessPool | MemoryError):
                     broken = True
                     self._again(task, suspects, lost)
+                elif isinstance(error, AuditError):
+                    raise error
                 elif isinstance(error, OSError):
                     raise AuditError(f"{task.name}: {error.strerror or type(error).__name__}") from error
                 else:
@@ -140,6 +142,8 @@ class InThisProcess:
         for task in tasks:
             try:
                 found = task.run(*task.arguments)
+            except AuditError:
+                raise
             except OSError as error:
                 raise AuditError(f"{task.name}: {error.strerror or type(error).__name__}") from error
             except Exception as error:

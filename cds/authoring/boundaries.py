@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 from cds.authoring.cases import Case, CaseFile, CaseShape, Expected
-from cds.authoring.changes import Change, changes
+from cds.authoring.changes import Change, Kind, changes
 from cds.authoring.judge import Seen, difference
 from cds.authoring.mutation.hunt import Changed
 from cds.authoring.mutation.mutants import Mutant
 from cds.authoring.prepared import Asker, Prepared, outcome, specs_of
 from cds.authoring.yaml_out import flow, quoted
-from cds.errors import RuleError
+from cds.errors import CdsError
 from cds.model import Fact, FieldRef
 from cds.rules.model import Rule
 
-_MOST_TRIALS: Final = 8000  # about ten seconds a rule
+# How many changes of each kind are tried, the smallest first: a few seconds a rule.
+_MOST_TRIALS: Final[Mapping[Kind, int]] = {"shift": 4000, "less": 300, "word": 700, "hook": 100, "more": 700}
 _FARTHEST: Final = 1500  # days; a bound that is farther away is another case
 
 
@@ -72,10 +74,14 @@ class _Search:
             for change in changes(self._file, n, days=days, hooks=sorted(self._rule.hooks))
         ]
         found.sort(key=lambda trial: trial.change.size)
-        for trial in found[:_MOST_TRIALS]:
+        tried: Counter[Kind] = Counter()
+        for trial in found:
             if not self._left:
                 return
-            yield trial
+            kind = trial.change.kind
+            tried[kind] += 1
+            if tried[kind] <= _MOST_TRIALS[kind]:
+                yield trial
 
     def _distances(self) -> dict[int, set[int]]:
         """For each case: how far its facts are from the bounds of the mutants' lines, in whole units."""
@@ -108,8 +114,8 @@ class _Search:
         try:
             hook = trial.change.hook or ""
             ready = self._prepare(self._file.case(trial.number, trial.change.lines, self._file.shape.today, hook=hook))
-        except RuleError:
-            return None  # a change that cannot be written down
+        except CdsError:
+            return None  # what cannot be written down, or is no request
         before = self._asker.ask(ready.derived.facts)
         expected = _expecting(ready.case, *outcome(self._rule, ready, before))
         caught = []

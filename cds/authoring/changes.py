@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from cds.authoring.cases import CaseFile
 from cds.authoring.patients import Lines
@@ -13,8 +13,9 @@ from cds.authoring.writing import NotationError
 
 _DATE: Final = re.compile(r"^(@?)([+-]\d+)d$")
 _LENGTH: Final = re.compile(r"^(\d+) ?d$")
-# How much a change changes: what a reader has to look at, and, within the same kind, by how much.
-_SHIFT, _TOGGLE, _LESS, _WORD, _HOOK, _MORE = 0, 1, 5000, 6000, 7000, 8000
+Kind = Literal["shift", "less", "word", "hook", "more"]
+# Of changes alike in size the kind that leaves most of the case as it is comes first.
+_FIRST: Final[Mapping[Kind, int]] = {"shift": 0, "less": 5000, "word": 6000, "hook": 7000, "more": 8000}
 
 Path = tuple[str | int, ...]
 
@@ -23,16 +24,22 @@ Path = tuple[str | int, ...]
 class Change:
     """A case with one change, as its lines and as the keys of a case. words: what was changed.
 
-    size: for the order of trials, the smallest first.
+    by: how far a value was shifted.
     """
 
-    size: int
+    kind: Kind
+    by: int
     words: str
     lines: list[tuple[str, Any]]
     change: dict[str, dict[str, Any]]
     without: list[str]
     add: Lines
     hook: str | None = None
+
+    @property
+    def size(self) -> int:
+        """For the order of trials, the smallest first."""
+        return _FIRST[self.kind] + self.by
 
 
 def changes(file: CaseFile, number: int, *, days: Iterable[int], hooks: Sequence[str]) -> Iterator[Change]:
@@ -47,8 +54,8 @@ def changes(file: CaseFile, number: int, *, days: Iterable[int], hooks: Sequence
     for at, (name, body) in enumerate(lines):
         if isinstance(body, Mapping):
             for path, value in _leaves(body, ()):
-                for size, other in _others(value, steps, make.words_elsewhere(name, path)):
-                    yield make.with_value(at, path, other, size)
+                for by, other in _others(value, steps, make.words_elsewhere(name, path)):
+                    yield make.with_value(at, path, other, by)
         yield make.without_line(at)
     here = case.hook or file.shape.hook
     for hook in hooks:
@@ -69,26 +76,26 @@ def _leaves(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
         yield path, value
 
 
-def _others(value: Any, steps: Sequence[int], words: Iterable[Any]) -> Iterator[tuple[int, Any]]:
-    """(size, value) of everything that could stand in a value's place."""
+def _others(value: Any, steps: Sequence[int], words: Iterable[Any]) -> Iterator[tuple[int | None, Any]]:
+    """(how far, value) of everything that could stand in a value's place; None for another word."""
     if isinstance(value, bool):
-        yield _TOGGLE, not value
+        yield 1, not value
         return
     if isinstance(value, int | float):
         for by in steps:
             if value + by > 0:
-                yield _SHIFT + abs(by), type(value)(value + by) if isinstance(value, int) else float(value + by)
+                yield abs(by), type(value)(value + by) if isinstance(value, int) else float(value + by)
         return
     date, length = _DATE.match(str(value)), _LENGTH.match(str(value))
     if date is not None:
         for by in steps:
-            yield _SHIFT + abs(by), f"{date[1]}{int(date[2]) + by:+d}d"
+            yield abs(by), f"{date[1]}{int(date[2]) + by:+d}d"
     elif length is not None:
         for by in steps:
             if int(length[1]) + by > 0:
-                yield _SHIFT + abs(by), f"{int(length[1]) + by}d"
+                yield abs(by), f"{int(length[1]) + by}d"
     else:
-        yield from ((_WORD, word) for word in words if word != value)
+        yield from ((None, word) for word in words if word != value)
 
 
 def _replaced(value: Any, path: Path, other: Any) -> Any:
@@ -107,20 +114,17 @@ class _Maker:
         self._case = file.shape.cases[number]
         self._own = len(lines) - sum(len(line) for line in self._case.add)
 
-    def with_value(self, at: int, path: Path, other: Any, size: int) -> Change:
-        name, body = self._lines[at]
-        return self._changed(at, name, _replaced(body, path, other), size, f"{_ident(name)}.{'.'.join(map(str, path))}")
-
-    def _changed(self, at: int, name: str, body: Any, size: int, words: str) -> Change:
+    def with_value(self, at: int, path: Path, other: Any, by: int | None) -> Change:
+        name, old = self._lines[at]
+        body, words = _replaced(old, path, other), f"{_ident(name)}.{'.'.join(map(str, path))}"
         lines = [*self._lines[:at], (name, body), *self._lines[at + 1 :]]
         change, add = dict(self._case.change), self._case.add
         if at < self._own:
-            before = self._lines[at][1]
-            different = {k: v for k, v in body.items() if k not in before or before[k] != v}
+            different = {k: v for k, v in body.items() if k not in old or old[k] != v}
             change[_ident(name)] = {**change.get(_ident(name), {}), **different}
         else:
             add = [{n: b} for n, b in lines[self._own :]]
-        return Change(size, words, lines, change, list(self._case.without), add)
+        return Change("word" if by is None else "shift", by or 0, words, lines, change, list(self._case.without), add)
 
     def without_line(self, at: int) -> Change:
         name = self._lines[at][0]
@@ -131,18 +135,18 @@ class _Maker:
             without.append(_ident(name))
         else:
             add = [{n: b} for n, b in lines[self._own :]]
-        return Change(_LESS, f"without {name}", lines, change, without, add)
+        return Change("less", 0, f"without {name}", lines, change, without, add)
 
     def with_line(self, name: str, body: Any) -> Change:
         lines = [*self._lines, (name, body)]
         case = self._case
         add = [*case.add, {name: body}]
-        return Change(_MORE, f"with {name}", lines, dict(case.change), list(case.without), add)
+        return Change("more", 0, f"with {name}", lines, dict(case.change), list(case.without), add)
 
     def as_hook(self, hook: str) -> Change:
         case = self._case
         return Change(
-            _HOOK, f"asked as {hook}", self._lines, dict(case.change), list(case.without), list(case.add), hook
+            "hook", 0, f"asked as {hook}", self._lines, dict(case.change), list(case.without), list(case.add), hook
         )
 
     def words_elsewhere(self, name: str, path: Path) -> list[Any]:

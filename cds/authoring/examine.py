@@ -33,6 +33,8 @@ class CaseDoor(Door, Protocol):
 
     def disagreements(self) -> int: ...
 
+    def unchecked(self) -> int: ...
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
@@ -47,7 +49,10 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """What came of one case file. covered, gaps, survivors: None where they were not asked for."""
+    """What came of one case file. covered, gaps, survivors: None where they were not asked for.
+
+    unchecked: evaluations that the second engine of `verified` did not answer.
+    """
 
     file: str
     rule: str
@@ -58,6 +63,7 @@ class Examined:
     mutants: int = 0
     survivors: Survivors | None = None
     proposed: tuple[Proposed, ...] = ()
+    unchecked: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +83,13 @@ def examine(
         for case in file.cases(sweep=wanted.sweep)
         if wanted.k.lower() in f"{case.rule} {case.spec} {case.name}".lower()
     ]
+    before = door.unchecked()
     outcomes = run(chosen, door, rules=rules, facts=door.facts, disagreements=door.disagreements)
+    unchecked = door.unchecked() - before
     rule = next((r for r in rules.rules if r.id == file.rule and r.spec == file.shape.spec), None)
     if rule is None or not chosen or not (wanted.coverage or wanted.mutate or wanted.boundaries):
-        return Examined(file.source.path, file.rule, rule.status if rule else "", tuple(outcomes))
+        status = rule.status if rule else ""
+        return Examined(file.source.path, file.rule, status, tuple(outcomes), unchecked=unchecked)
     prepared = [door.prepared(case) for case in file.cases(sweep=False)]
     covered = tuple(coverage(rule, prepared)) if wanted.coverage else None
     found, count, proposed = None, 0, []
@@ -90,12 +99,12 @@ def examine(
         hunted = hunt.hunt(mutants_of(rule, rules.shared, source))
         count, found = len(hunted), survivors(hunted, file)
         if shared is not None:
-            _hunt_shared(shared, hunt, source, rules)
+            hunt_shared(shared, hunt, source, rules)
         if wanted.boundaries:
             proposed = boundaries(file, rule, [h.mutant for h in found.unexplained], door.prepared)
     return Examined(
         file.source.path, rule.id, rule.status, tuple(outcomes), covered, gaps(covered, file) if covered else None,
-        count, found and _in_words(found), tuple(proposed),
+        count, found and _in_words(found), tuple(proposed), unchecked,
     )  # fmt: skip
 
 
@@ -118,7 +127,7 @@ def examine_facts(path: Path, shown_as: str, door: CaseDoor, wanted: Wanted) -> 
     return Examined(shown_as, name, "", tuple(run_fact_cases(chosen, door.facts)))
 
 
-def _hunt_shared(shared: SharedHunt, hunt: Hunt, source: Source, rules: RuleSet) -> None:
+def hunt_shared(shared: SharedHunt, hunt: Hunt, source: Source, rules: RuleSet) -> None:
     """Look for cases of this rule that notice what nobody has noticed yet."""
     for n, mutant in enumerate(shared.mutants):
         if not shared.noticed[n] and hunt.shared_catcher(for_rule(mutant, source, rules.shared)) is not None:

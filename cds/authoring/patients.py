@@ -26,14 +26,15 @@ def patient_lines(source: Source, path: Path, name: str, patient: Lines | Mappin
     """
     lines = [patient] if isinstance(patient, Mapping) else patient
     found: Lines = []
-    for line in lines:
+    for n, line in enumerate(lines):
         if "use" not in line:
             found.append(dict(line))
             continue
         try:
             found += _template(path, line["use"])
         except (NotationError, RuleError) as error:
-            raise source.error(("patients", name), "R212", f'patient "{name}": {error}') from None
+            where = ("patients", name, "use") if isinstance(patient, Mapping) else ("patients", name, n, "use")
+            raise source.error(where, "R212", f'patient "{name}": {error}') from None
     return found
 
 

@@ -12,6 +12,7 @@ from cds.authoring.judge import Seen, difference, in_words
 from cds.authoring.near_miss_words import comparison_text, describe
 from cds.engine.direct import DirectEngine
 from cds.engine.explain import NearMiss, near_miss
+from cds.engine.near_miss import closeness
 from cds.errors import CdsError
 from cds.findings import Evaluation
 from cds.model import Fact
@@ -126,15 +127,16 @@ def _bound(rule: Rule, facts: Sequence[Fact]) -> Mapping[tuple[str, tuple[str, .
 
 def _near(rule: Rule, case: Case, facts: Sequence[Fact]) -> tuple[str, set[str]]:
     """(the closest miss in words with its line, the wording of every level's miss)."""
-    misses: list[tuple[NearMiss, str]] = []
+    misses: list[tuple[tuple[int, int, float], NearMiss, str]] = []
     for level in rule.levels:
         if level.spec is not None and case.hook in level.hooks:
             miss = near_miss(level.spec, facts)
             if miss is not None:
-                misses.append((miss, level.name))
+                misses.append((closeness(level.spec, facts), miss, level.name))
     if not misses:
         return "", set()
-    texts = {text for miss, _ in misses if (text := comparison_text(miss))}
+    texts = {text for _, miss, _ in misses if (text := comparison_text(miss))}
     # Of the levels, the one that got furthest; of equals, the more severe.
-    best, name = max(misses, key=lambda pair: pair[0].bound)
-    return f"{name}: {describe(best)}   [{rule.path}:{best.line}]", texts
+    _, best, name = max(misses, key=lambda found: found[0])
+    where = f"{rule.path}:{best.line}" if best.line else rule.path  # a gate stands in no line of its own
+    return f"{name}: {describe(best)}   [{where}]", texts

@@ -147,7 +147,7 @@ def _patients(text: str | None) -> frozenset[str] | None:
         return None
     path = Path(text)
     try:
-        given = path.read_text("utf-8").split() if path.is_file() else text.split(",")
+        given = text.split(",") if "," in text or not path.is_file() else path.read_text("utf-8").split()
     except (OSError, UnicodeDecodeError):
         raise CdsError("--patients: the file cannot be read as text") from None
     ids = frozenset(part.strip().removeprefix("Patient/") for part in given if part.strip())
@@ -181,10 +181,14 @@ def _text(report: dict[str, Any], out: Path) -> str:
     bad = sum(row["bad_lines"] for row in report["inputs"])
     seconds = report["seconds"]
     lines = [
-        f"{report['patients']} patients, {report['resources']} resources, {report['findings']} findings"
-        + (f", {bad} bad lines" if bad else ""),
+        f"{_many(report['patients'], 'patient')}, {_many(report['resources'], 'resource')}, "
+        f"{_many(report['findings'], 'finding')}" + (f", {_many(bad, 'bad line')}" if bad else ""),
         f"{sum(seconds.values()):.1f} s ({', '.join(f'{name} {value:.1f}' for name, value in seconds.items())}), "
         f"at most {report['peak_memory'] / (1 << 20):.0f} MB",
         f"results in {out}",
     ]
     return "\n".join(lines)
+
+
+def _many(n: int, what: str) -> str:
+    return f"{n} {what}{'' if n == 1 else 's'}"

@@ -97,9 +97,12 @@ def handed_over_text(summary: Summary, out: Path, *, report: bool = True) -> str
     counted = "orders" if summary.is_replay else "patients"
     n = summary.min_cell
     lines = []
-    for rule in by_weight(summary.rules):
-        if rule.counts.in_scope.value == 0 and rule.counts.not_evaluated.value == 0:
-            continue
+    if summary.people.few:
+        lines.append(f"  fewer than {n} people: no numbers are shown")
+    spoken = [r for r in by_weight(summary.rules) if r.indicators or r.counts.in_scope.value or r.reason_names]
+    if not spoken and not lines:
+        lines.append("  no rule found anything, and each could be evaluated wherever it applied")
+    for rule in spoken:
         found, scope = number(rule.counts.found, n), number(rule.counts.in_scope, n)
         rate = f" ({percent(rule.rate)})" if rule.rate is not None else ""
         missed = rule.counts.not_evaluated

@@ -44,7 +44,9 @@ class PlainProgress:
         if seconds <= 0 or not made:
             return ""
         left = (self._total - self._done) * seconds / made
-        rate = f"{self._patients / seconds:.0f} patients/s" if self._patients else f"{made / seconds / 1e6:.1f} MB/s"
+        rate = f"{self._patients / seconds:.0f} patients/s"
+        if self._stage == "extract":
+            rate = f"{made / seconds / 1e6:.1f} MB/s"
         return f", {rate}" + (f", {_time(left)} left" if self._done < self._total else f", {_time(seconds)}")
 
     def note(self, text: str) -> None:
@@ -102,7 +104,9 @@ def _share(done: int, total: int) -> int:
 
 
 def _amount(stage: Stage, total: int) -> str:
-    return f"{total / 1e6:.1f} MB" if stage == "extract" else f"{total} partitions"
+    if stage == "evaluate":
+        return f"{total} partitions"
+    return f"{total / 1e6:.1f} MB" if total >= 100_000 else f"{total / 1e3:.1f} kB"
 
 
 def _time(seconds: float) -> str:

@@ -58,6 +58,12 @@ class EngineDoor:
         engines = (evaluator.engine for evaluator in self._evaluators.values())
         return sum(engine.counters.disagreements for engine in engines if isinstance(engine, VerifiedEngine))
 
+    def unchecked(self) -> int:
+        """How many evaluations `verified` answered without durable-rules: late, refused, or none was running."""
+        engines = (evaluator.engine for evaluator in self._evaluators.values())
+        counted = (engine.counters for engine in engines if isinstance(engine, VerifiedEngine))
+        return sum(counters.late + counters.refused + counters.unchecked for counters in counted)
+
     def close(self) -> None:
         """End the engines' child processes."""
         for evaluator in self._evaluators.values():

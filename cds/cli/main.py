@@ -39,10 +39,10 @@ app = typer.Typer(
 app.add_typer(drugs_app, name="drugs")
 app.add_typer(settings_app, name="settings")
 app.command(name="jwt-check")(jwt_check)
-app.command()(explain)
-app.command()(timeline)
+app.command(name="explain")(explain)
+app.command(name="timeline")(timeline)
 app.command(name="test")(run_cases)
-app.command()(audit)
+app.command(name="audit")(audit)
 app.command(name="lint")(lint)
 app.command(name="schema")(schema)
 app.command(name="review-due")(review_due)
@@ -50,7 +50,7 @@ app.command(name="diff")(diff)
 app.command(name="forecast")(forecast)
 app.command(name="new-rule")(new_rule)
 app.command(name="vocabulary")(vocabulary)
-app.command()(report)
+app.command(name="report")(report)
 Format = Literal["text", "json"]
 FormatOption = Annotated[Format, typer.Option("--format", help="text or json")]
 SettingsOption = Annotated[Path | None, typer.Option("--settings", help="the site's settings file (site.yaml)")]

@@ -85,6 +85,8 @@ def _totals(examined: Sequence[Examined], shared: Sequence[str] | None) -> Itera
     states = [o.state for e in examined for o in e.outcomes]
     gaps = states.count("gap")
     yield f"{states.count('pass')} passed, {states.count('fail')} failed" + (f", {gaps} known gaps" if gaps else "")
+    if unchecked := sum(e.unchecked for e in examined):
+        yield f"{unchecked} evaluations were not checked by durable-rules: it was late, refused, or was starting"
     if any(e.covered is not None for e in examined):
         seen, of = total_covered(examined)
         explained = sum(len(c.never) for e in examined if e.gaps for c, _ in e.gaps.explained)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
@@ -27,14 +28,19 @@ def watch(job: Job, again: Callable[[Job], None]) -> None:
     _in_a_process(again, job)
     folders = sorted({path.parent for path, _ in job.files} | {shipped("rules"), *job.rules_dir} | _templates(job))
     typer.echo(f"watching {', '.join(map(str, folders))} (Ctrl-C ends it)")
-    for changes in changes_in(*folders, raise_interrupt=False, rust_timeout=1000):
+    with contextlib.suppress(KeyboardInterrupt):
+        _on_changes(job, again, folders)
+    typer.echo("")
+
+
+def _on_changes(job: Job, again: Callable[[Job], None], folders: Iterable[Path]) -> None:
+    for changes in changes_in(*folders, rust_timeout=1000):
         paths = {Path(path) for _, path in changes if path.endswith((".yaml", ".csv"))}
         touched = tuple(_touched(job, paths))
         if not touched:
             continue
         typer.echo(f"\nchanged: {', '.join(sorted(path.name for path in paths))}")
         _in_a_process(again, replace(job, files=touched, shared=job.shared and len(touched) == len(job.files)))
-    typer.echo("")
 
 
 def _templates(job: Job) -> set[Path]:

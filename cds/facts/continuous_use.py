@@ -33,6 +33,7 @@ from cds.facts.supply import CONFIDENCES, Supply
 from cds.facts.switches import is_on_hold
 from cds.model import Fact
 
+KINDS = frozenset({"continuous_use", "unknown_frequency", "sedative_renewal", "review", "short_courses", "prescribers"})
 _HOOKS = frozenset({"patient-view", "batch", "order-sign"})
 _ON_HAND = frozenset({"fill", "order", "administration"})
 _YEAR, _QUARTER = 365, 90  # days: the windows of B-04
@@ -51,7 +52,10 @@ def facts(c: Context) -> Iterator[Fact]:
     current = {group: found[-1] for group, found in uses.items() if found and is_current(c, found[-1])}
     for group, use in current.items():
         other = next((u for g, u in current.items() if g != group), None)
-        yield _continuous(c, use, other)
+        rate = administrations_per_28_days(c, use.episode.stretches, use.episode.start, use.episode.end)
+        yield _continuous(c, use, other, rate)
+        if rate is None:
+            yield fact("unknown_frequency", f"unknown_frequency:{group}", use.episode.refs, class_group=group)
         if c.hook == "order-sign":
             yield from _renewals(c, use)
     if current:
@@ -68,9 +72,8 @@ def _is_held(c: Context, use: ClassUse) -> bool:
     return is_on_hold(c, use.latest.part.ingredient.key)
 
 
-def _continuous(c: Context, use: ClassUse, other: ClassUse | None) -> Fact:
+def _continuous(c: Context, use: ClassUse, other: ClassUse | None, rate: Decimal | None) -> Fact:
     episode = use.episode
-    rate = administrations_per_28_days(c, episode.stretches, episode.start, episode.end)
     doses = present_doses(c, use)
     equivalent = single_equivalent(doses)
     percent, rose = _since_lookback(c, use)
@@ -87,7 +90,6 @@ def _continuous(c: Context, use: ClassUse, other: ClassUse | None) -> Fact:
         covered_days=use.covered,
         as_needed=use.latest.prn,
         administrations_per_28_days=rate,
-        frequency_known=rate is not None,
         diazepam_equivalent=equivalent,
         unconfirmed_equivalent=unconfirmed(doses) if equivalent is not None else None,
         dependence=_dependence(use, equivalent, rate),
@@ -238,7 +240,7 @@ def _prescribers(c: Context) -> Iterator[Fact]:
     fills = [s for s in _fills(c, _ORDERED_TOGETHER) if c.today - _QUARTER <= s.start <= c.today - 1]
     habit_forming = [s for s in fills if s.part.ingredient.class_group in GROUPS]
     known = [s for s in fills if s.requester]
-    if not known or not habit_forming:
+    if not known:
         return
     groups = {s.part.ingredient.class_group for s in habit_forming}
     rates = [
@@ -260,6 +262,6 @@ def _prescribers(c: Context) -> Iterator[Fact]:
         habit_forming_fills=len(habit_forming),
         fills=len(fills),
         drugs=", ".join(sorted({s.medication.label for s in fills})),
-        administrations_per_28_days=max(often) if len(often) == len(rates) else None,
+        administrations_per_28_days=max(often) if often and len(often) == len(rates) else None,
         also_recorded=also_recorded(c),
     )

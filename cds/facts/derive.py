@@ -41,7 +41,7 @@ _MODULES: tuple[tuple[ModuleType, frozenset[str]], ...] = (
     (augmentations, frozenset({"augmentation"})),
     (antipsychotics, frozenset({"antipsychotic_switch", "antipsychotic_record"})),
     (early_ends, frozenset({"early_end", "antidepressant_use"})),
-    (continuous_use, frozenset({"continuous_use", "sedative_renewal", "review", "short_courses", "prescribers"})),
+    (continuous_use, continuous_use.KINDS),
     (withdrawal, frozenset({"class_stop", "dose_fall", "run_out"})),
     (duplicates, frozenset({"duplicate"})),
     (dispensing, frozenset({"double_supply"})),

@@ -83,7 +83,6 @@ def _exposures(c: Context) -> Iterator[Fact]:
                 f"exposure:{group}:{n:03d}",
                 episode.refs,
                 class_group=group,
-                habit_forming=True,
                 start=c.rel(episode.start),
                 last_covered=c.rel(episode.end),
                 # Days in hospital are neither covered nor a gap (1.4 step 4).

@@ -7,7 +7,7 @@ _SEEN = ("Encounter", "Practitioner", "PractitionerRole", "Condition")
 _OF_USE = (
     "antidepressant_use", "class_stop", "continuous_use", "dose_fall", "double_supply", "drugs_planned",
     "drugs_together", "duplicate", "exposure", "long_course", "overlap", "pair", "planned_end", "prescribers",
-    "renewal", "run_out", "sedative_renewal", "short_courses",
+    "renewal", "run_out", "sedative_renewal", "short_courses", "unknown_frequency",
 )  # fmt: skip
 # An indication, a score or an intolerance says how long a trial has to be, or whether it helped.
 _OF_TRIALS = (

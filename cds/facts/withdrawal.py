@@ -80,7 +80,8 @@ def _risk(c: Context, use: ClassUse) -> Fields:
         "band": band(doses),
         "as_needed": use.latest.prn,
         "administrations_per_28_days": usual_and_recent(c, use),
-        "seizure_risk": seizure_risk(c),
+        # 1.15 has Z-drugs on its list from 28 days, whoever takes them; before, a withdrawal history alone speaks.
+        "seizure_risk": seizure_risk(c) if use.group == "BZD" else withdrawal_history(c),
         "withdrawal_history": withdrawal_history(c),
         "percent_of_maximum": _percent_of_maximum(c, use) if use.group == "ZDRUG" else None,
         "also_recorded": also_recorded(c),

@@ -78,4 +78,5 @@ CODES: Final[dict[str, str]] = {
     "R209": "`change` or `without` names no line of the patient",
     "R210": "two cases have one name",
     "R211": "a case expects something on a hook that the rule does not have",
+    "R212": "a patient's template cannot be used",
 }

@@ -155,7 +155,7 @@ def test_bad_lines_are_counted_with_file_and_line_and_never_shown(tmp_path: Path
     file.write_bytes(b"\n".join([*odd, file.read_bytes().strip(), broken]) + b"\n")
     done = psychmed("audit", str(tmp_path / "in"), "--today", TODAY.isoformat(), "--out", str(tmp_path / "out"))
     assert "SECRET" not in done.stdout + done.stderr
-    assert "4 bad lines" in done.stdout
+    assert "2 patients, 9 resources, 1 finding, 4 bad lines" in done.stdout
     assert done.returncode == 1, "a finding, and every file read to its end"
     assert [(p["file"], p["line"], p["kind"], p["resource_type"]) for p in rows(tmp_path / "out", "problems")] == [
         ("Condition.ndjson", 1, "not-json", ""),
@@ -189,9 +189,19 @@ def test_json_files_beside_ndjson_are_left_out_and_named(tmp_path: Path) -> None
     assert run(tmp_path / "in", tmp_path / "out")["left_out"] == ["log.json"]
 
 
-@pytest.mark.parametrize("name", ["nothing", "empty"])
+def test_a_chart_that_is_no_chart_is_named_and_costs_only_itself(tmp_path: Path) -> None:
+    as_bundles(tmp_path / "in", two_patients())
+    (tmp_path / "in" / "bela.json").write_text('{"resourceType": "Bundle", "entry": [')
+    report = run(tmp_path / "in", tmp_path / "out")
+    assert report["unread_files"] == ["bela.json"]
+    assert found(tmp_path / "out") == {"anna": ["A-02"]}
+
+
+@pytest.mark.parametrize("name", ["nothing", "empty", "nobody"])
 def test_nothing_to_audit_is_said(name: str, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
+    (tmp_path / "nobody").mkdir()
+    (tmp_path / "nobody" / "Medication.ndjson").write_text('{"resourceType": "Medication", "id": "m"}\n')
     with pytest.raises(AuditError, match=name):
         run(tmp_path / name, tmp_path / "out")
 

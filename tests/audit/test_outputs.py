@@ -16,6 +16,7 @@ import pytest
 from fhir.resources.R4B.detectedissue import DetectedIssue
 from fhir.resources.R4B.measurereport import MeasureReport
 
+from cds.audit.folder import OUTPUTS
 from cds.audit.outputs.write import write_outputs
 from cds.errors import CdsError
 from cds.fhir.codes import REQUIRED_CODES
@@ -161,6 +162,11 @@ def test_the_worklist_tells_who_a_patient_of_the_report_is(clinic: Path) -> None
     found = rows(clinic / "worklist.csv")
     # One of A-02 (its number is hidden) and three of B-02.
     assert sorted({int(r["patient_in_report"]) for r in found if r["patient_in_report"]}) == [1, 2, 3, 4]
+
+
+def test_every_output_is_known_to_who_clears_the_folder(clinic: Path) -> None:
+    assert sorted(OUTPUTS) == sorted((*NAMES_PATIENTS, *SHOWS_NO_PATIENT))
+    assert {path.name for path in clinic.iterdir() if path.is_file()} == {*OUTPUTS, "run.json"}
 
 
 def test_files_are_for_their_owner_alone(clinic: Path) -> None:

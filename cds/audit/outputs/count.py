@@ -109,11 +109,12 @@ def _rules(run: Run, everybody: Count) -> dict[str, RuleCounts]:
     by_unit = _strata(run, "unit", "WHERE state IN ('found', 'clear')", name=run.unit_name)
     by_month, by_year = _strata(run, month, of_month), _strata(run, year, of_month)
     whole = _strata(run, "''", "WHERE state IN ('found', 'clear')")
+    silent = _silent(run, everybody)
     by_reason = _parts(run, "reason", "not_evaluated")
     by_severity = _parts(run, "severity", "found")
     return {
         spec: RuleCounts(
-            _atoms(counted, everybody),
+            _atoms(counted, everybody, silent[spec]),
             next(iter(whole[spec]), None),
             tuple(by_unit[spec]),
             tuple(by_month[spec]),
@@ -125,12 +126,22 @@ def _rules(run: Run, everybody: Count) -> dict[str, RuleCounts]:
     }
 
 
-def _atoms(counted: Mapping[str, Count], everybody: Count) -> Atoms:
+def _atoms(counted: Mapping[str, Count], everybody: Count, silent: int) -> Atoms:
+    """silent: people with a question of which the rule says nothing."""
     found, clear, missed = (counted.get(state, NONE) for state in ("found", "clear", "not_evaluated"))
     value = everybody.value - found.value - clear.value - missed.value
-    # Of a replay: at least so many people have an order that the rule says nothing of.
-    people = max(everybody.people - found.people - clear.people - missed.people, 0)
-    return Atoms(found, clear, missed, Count(value, people))
+    return Atoms(found, clear, missed, Count(value, silent))
+
+
+def _silent(run: Run, everybody: Count) -> dict[str, int]:
+    """By rule: people who have more questions than the rule has states for them."""
+    sql = f"""
+        SELECT spec, count(*) FILTER (judged < questions), count(*) FROM (
+            SELECT spec, patient, count(*) AS judged FROM states GROUP BY ALL
+        ) JOIN (SELECT patient, count(*) AS questions FROM (SELECT DISTINCT {_KEY} FROM questions) GROUP BY patient)
+        USING (patient) GROUP BY spec
+    """
+    return {spec: some + everybody.people - judged for spec, some, judged in run.rows(sql)}
 
 
 def _strata(run: Run, by: str, where: str, *, name: Callable[[str], str] = str) -> dict[str, list[Row]]:

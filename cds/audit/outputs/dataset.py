@@ -6,7 +6,8 @@ replay one an order. `unit` is the question's, so that who is counted and out of
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,7 @@ class Run:
     out: Path
     told: dict[str, Any]
     connection: duckdb.DuckDBPyConnection
+    unit_names: Mapping[str, str]
 
     @property
     def is_replay(self) -> bool:
@@ -39,11 +41,7 @@ class Run:
 
     def unit_name(self, unit: str) -> str:
         """The name of an organisation or place as the export has it, else its reference; "" for none recorded."""
-        names: dict[str, str] = self.told.get("units") or {}
-        name = " ".join(names.get(unit, "").split())
-        if not name:
-            return unit
-        return name if list(names.values()).count(names[unit]) == 1 else f"{name} ({unit})"
+        return self.unit_names.get(unit, unit)
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """A result that is small: counts, never one row a patient."""
@@ -66,14 +64,15 @@ def open_run(out: Path, *, memory: int) -> Iterator[Run]:
         for name, columns in _columns().items():
             _view(connection, out / name, name, columns)
         connection.execute("CREATE TEMP TABLE unit_names (unit VARCHAR, clinic VARCHAR)")
-        run = Run(out, told, connection)
-        names = [(unit, run.unit_name(unit)) for unit in told.get("units") or ()]
+        names = _unit_names(told.get("units") or {})
         if names:
-            connection.executemany("INSERT INTO unit_names VALUES (?, ?)", names)
+            connection.execute(
+                "INSERT INTO unit_names SELECT unnest(?), unnest(?)", [list(names.keys()), list(names.values())]
+            )
         # In a replay a patient without orders has a row as well, and no question.
         asked = "WHERE \"order\" <> ''" if told.get("as") == "replay" else ""
         connection.execute(f"CREATE VIEW questions AS SELECT * FROM patients {asked}")
-        yield run
+        yield Run(out, told, connection, names)
     finally:
         connection.close()
 
@@ -90,6 +89,13 @@ def read_told(out: Path) -> dict[str, Any]:
     if not isinstance(told, dict) or not isinstance(told.get("rules"), list):
         raise CdsError(f"{path}: names no rules (run psychmed audit again)")
     return told
+
+
+def _unit_names(told: Mapping[str, str]) -> dict[str, str]:
+    """Names by reference; where several have one name, with the reference."""
+    names = {unit: " ".join(name.split()) for unit, name in told.items() if name.strip()}
+    often = Counter(names.values())
+    return {unit: name if often[name] == 1 else f"{name} ({unit})" for unit, name in names.items()}
 
 
 def _connect(out: Path, memory: int) -> duckdb.DuckDBPyConnection:

@@ -6,8 +6,8 @@ every block is 0 or holds at least `min_cell` people. Any sum or difference of p
 blocks too.
 
 One rule, one table: everybody the rule was asked about is in one of four atoms (`Atoms`), and each published number is
-a union of blocks. A merged block holds at least 2 x `min_cell` - 1, and what is merged with what does not depend on the
-numbers, so that who knows this method learns no more than who does not. Where a block hides a small number that
+a union of blocks. A block of k atoms holds at least k x `min_cell` - 1, and what is merged with what depends on no
+number but 0, so that who knows this method learns no more than who does not. Where a block hides a small number that
 matters, that one is called "1 to 10": the rest of the block can take up every value of it.
 
 Strata (units, months) split the people in scope and those found. Their rows are pooled: rows with too few in scope go
@@ -99,6 +99,7 @@ _BESIDE: Mapping[Atom, tuple[Atom, ...]] = {
 }
 _NAMES: tuple[Atom, ...] = ("found", "clear", "not_evaluated", "not_applicable")
 _IN_SCOPE: tuple[Atom, ...] = ("found", "clear")
+_COUNTED: tuple[tuple[Atom, ...], ...] = (*((name,) for name in _NAMES), _IN_SCOPE)
 _Block = frozenset[Atom]
 
 
@@ -107,24 +108,30 @@ def is_small(count: Count, min_cell: int) -> bool:
 
 
 def protect(atoms: Atoms, min_cell: int) -> ShownAtoms:
-    """Merge atoms until no block is small; nothing at all is shown of fewer than `min_cell` people."""
+    """Merge atoms until no block is small; of fewer than `min_cell` people nothing is shown but zeros."""
     if is_small(atoms.of(_NAMES), min_cell):
-        return ShownAtoms(FEW, HIDDEN, HIDDEN, HIDDEN, HIDDEN, HIDDEN)
-    blocks: list[_Block] = [frozenset({name}) for name in _NAMES]
+        known = {names: HIDDEN if atoms.of(names).value else Shown(0) for names in _COUNTED}
+        return _shown_atoms(FEW, known)
+    nonzero = [name for name in _NAMES if atoms.of((name,)).value]
+    blocks: list[_Block] = [frozenset({name}) for name in nonzero]
     while len(blocks) > 1 and (small := [b for b in blocks if _tells(atoms, b, min_cell)]):
         block = next(b for name in _NAMES for b in small if name in b)
         partner = _partner(block, [b for b in blocks if b != block])
         blocks = [b for b in blocks if b not in (block, partner)] + [block | partner]
-    shown = {names: _published(atoms, frozenset(names), blocks) for names in (*((n,) for n in _NAMES), _IN_SCOPE)}
+    shown = {names: _published(atoms, frozenset(names), blocks) for names in _COUNTED}
     few = _few(atoms, blocks, min_cell)
     marked = {names: FEW if names in few else value for names, value in shown.items()}
+    return _shown_atoms(Shown(atoms.of(_NAMES).value), marked)
+
+
+def _shown_atoms(everybody: Shown, counted: Mapping[tuple[Atom, ...], Shown]) -> ShownAtoms:
     return ShownAtoms(
-        Shown(atoms.of(_NAMES).value),
-        marked[_IN_SCOPE],
-        marked[("found",)],
-        marked[("clear",)],
-        marked[("not_evaluated",)],
-        marked[("not_applicable",)],
+        everybody,
+        counted[_IN_SCOPE],
+        counted[("found",)],
+        counted[("clear",)],
+        counted[("not_evaluated",)],
+        counted[("not_applicable",)],
     )
 
 
@@ -134,7 +141,7 @@ def _tells(atoms: Atoms, block: _Block, min_cell: int) -> bool:
     One that was merged has to leave room for each value of what is hidden in it: who knows that one part of 11 is small
     and that the other, not being called small, is not, would know both.
     """
-    return is_small(_sum(atoms, block), min_cell if len(block) == 1 else 2 * min_cell - 1)
+    return is_small(_sum(atoms, block), min_cell if len(block) == 1 else len(block) * min_cell - 1)
 
 
 def _sum(atoms: Atoms, block: _Block) -> Count:
@@ -144,15 +151,15 @@ def _sum(atoms: Atoms, block: _Block) -> Count:
 def _partner(block: _Block, others: Sequence[_Block]) -> _Block:
     """What goes with a block: its sibling, so that the number in scope stays known, then what is usually largest.
 
-    The order does not depend on the numbers, so that it tells nothing of them.
+    The order depends on no number, so that it tells nothing of them.
     """
-    wanted = next(name for first in _NAMES if first in block for name in _BESIDE[first] if name not in block)
-    return next(other for other in others if wanted in other)
+    wanted = (name for first in _NAMES if first in block for name in _BESIDE[first])
+    return next(other for name in wanted for other in others if name in other)
 
 
 def _published(atoms: Atoms, names: frozenset[Atom], blocks: Sequence[_Block]) -> Shown:
-    inside = [b for b in blocks if b <= names]
-    if frozenset().union(*inside) != names:
+    names = frozenset(name for name in names if atoms.of((name,)).value)
+    if frozenset().union(*(block for block in blocks if block <= names)) != names:
         return HIDDEN
     return Shown(_sum(atoms, names).value)
 
@@ -166,7 +173,8 @@ def _few(atoms: Atoms, blocks: Sequence[_Block], min_cell: int) -> set[tuple[Ato
     for names in (("found",), _IN_SCOPE, ("not_evaluated",)):
         count = atoms.of(names)
         if is_small(count, min_cell) and count.value < min_cell and count.value == count.people:
-            for block in (b for b in blocks if frozenset(names) < b and _sum(atoms, b).value >= min_cell):
+            inside = frozenset(name for name in names if atoms.of((name,)).value)
+            for block in (b for b in blocks if inside < b and not _tells(atoms, b, min_cell)):
                 marked.setdefault(block, names)
     return set(marked.values())
 
@@ -270,14 +278,31 @@ class _Strata:
     def closed(self, kept: Sequence[Row], pool: Sequence[Row]) -> set[str]:
         """Names of the rows that show who was in scope, but not what was found."""
         tell = [row for row in kept if is_small(row.found, self.min_cell) or is_small(row.clear, self.min_cell)]
-        together = [*tell, *pool]
-        if not together:
-            return set()
-        sums_tell = self.small(together, lambda row: row.found) or self.small(together, lambda row: row.clear)
-        if not sums_tell and self._have_company(tell, together) and self._can_trade(tell, pool):
-            return {row.name for row in tell}
-        # Which rows are hidden along with the small ones would tell of those: all are.
-        return {row.name for row in kept}
+        others = self._covers([row for row in kept if all(row is not one for one in tell)], tell)
+        joined: list[Row] = []
+        while tell or pool:
+            free = [*joined, *pool]
+            together = [*tell, *free]
+            sums_tell = self.small(together, lambda row: row.found) or self.small(together, lambda row: row.clear)
+            if not sums_tell and self._have_company(tell, together) and self._can_trade(tell, free):
+                break
+            if not others:
+                return {row.name for row in kept}
+            joined.append(others.pop(0))
+        return {row.name for row in (*tell, *joined)}
+
+    def _covers(self, others: Sequence[Row], tell: Sequence[Row]) -> list[Row]:
+        """Rows to hide along with those that tell: the smallest that is as large as they are, else the largest.
+
+        A smaller one could not have had what is hidden in them, which would show who goes along with whom.
+        """
+        least = max([2 * self.min_cell - 1, *(row.in_scope.value for row in tell)])
+
+        def order(row: Row) -> tuple[bool, int, str]:
+            size = row.in_scope.value
+            return size < least, size if size >= least else -size, row.name
+
+        return sorted(others, key=order)
 
     def _have_company(self, closed: Sequence[Row], together: Sequence[Row]) -> bool:
         """Whether beside each closed row enough others are known by their sum alone."""

@@ -37,7 +37,7 @@ class Page:
     ) -> None:
         self.summary, self.identified = summary, identified
         self.counted = "orders" if summary.is_replay else "patients"
-        self.one = "order" if summary.is_replay else "patient"
+        self.whom = "which" if summary.is_replay else "whom"
         highest = [r.interval[1] for r in summary.rules if r.interval]
         self._top = min(max(highest, default=1.0), 1.0)
         views = RuleViews(summary, examples, pictures, top=self._top, identified=identified)
@@ -64,11 +64,12 @@ class Page:
         n = self.summary.min_cell
         people = number(self.summary.people, n)
         if self.summary.is_replay:
-            orders = number(self.summary.asked, n)
+            asked = self.summary.asked.value
+            orders = f"{asked:,} orders of" if asked is not None else "orders of"
             first, last = day(self.told.get("from")), day(self.told.get("to") or self.told.get("today"))
             return (
-                f"Every order from {first} to {last} was judged again on the day it was written, as the service would "
-                f"have judged it then: {orders} orders of {people} patients."
+                f"Each order of a psychotropic medicine from {first} to {last} was judged again on its own day, as the "
+                f"service would have judged it then: {orders} {people} patients."
             )
         return f"Each of {people} patients was judged once, as of {day(self.told.get('today'))}."
 
@@ -76,6 +77,9 @@ class Page:
     def warnings(self) -> list[str]:
         """What makes this report less than the whole."""
         told, said = self.told, []
+        if self.summary.people.few:
+            least = self.summary.min_cell
+            said.append(f"No numbers are shown: they would be of fewer than {least} people (--min-cell).")
         if told.get("failed_parts"):
             failed, parts = len(told["failed_parts"]), told.get("parts", "?")
             said.append(f"Incomplete: {failed} of {parts} parts of the data failed, and their patients are not in it.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -15,6 +16,7 @@ from cds.audit.report.words import between, day, listed, number, percent, reason
 
 _LEAST_UNITS = 3
 _MOST_UNITS = 20
+_TABLES = re.compile(r",? (for pairs )?of rules/tables/[\w.]+|,? ?\((under )?rules/tables/[\w.]+\)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,7 @@ class RuleViews:
         examples = [e for e in self._examples if e.spec == rule.spec]
         return RuleView(
             rule=rule,
-            about="; ".join(what[0].lower() + what[1:].rstrip(".") for what in rule.about if what),
+            about="; ".join(_about(what) for what in rule.about if what),
             anchor=f"rule-{rule.spec.lower()}",
             found=number(counts.found, n),
             in_scope=number(counts.in_scope, n),
@@ -140,14 +142,20 @@ class RuleViews:
             if row.found.value is not None and row.in_scope.value
         ]
         rows = self._unit_rows(rule, units)
-        known = [unit for unit in units if unit.name != "not recorded"]
-        if share is None or not 0 < share < 1 or len(known) < _LEAST_UNITS:
+        if share is None or not 0 < share < 1:
+            return "", "", rows if len(rule.units) > 1 else []
+        recorded = [unit for unit in units if unit.name != "not recorded"]
+        # Of smaller units those with many findings would be drawn, and those with few hidden.
+        known = [unit for unit in recorded if unit.of * min(share, 1 - share) >= self.summary.min_cell]
+        if len(known) < _LEAST_UNITS:
             return "", "", rows if len(rule.units) > 1 else []
         pooled = sum(row.pooled for row in rule.units)
         closed = sum(row.found.value is None for row in named)
         note = f"{len(known)} units are drawn"
         left_out = [f"{pooled} with fewer than {self.summary.min_cell} people in scope"] if pooled else []
         left_out += [f"{closed} where too few people have, or do not have, a finding"] if closed else []
+        unfair = len(recorded) - len(known)
+        left_out += [f"{unfair} so small that a few findings would be hidden, but many not"] if unfair else []
         title = f"Rate by unit of {rule.spec}, with the limits of chance"
         note += (
             f"; left out are {listed(left_out)}. Who is left out depends on what was found there." if left_out else "."
@@ -176,7 +184,7 @@ class RuleViews:
 
     def _course(self, rule: RuleSummary) -> tuple[str, str]:
         shown = [row for row in rule.over_time if not row.pooled and row.name]
-        if len(shown) < 2:
+        if len(shown) < 2 or all(row.found.value is None for row in shown):
             return "", ""
         pool = next((row for row in rule.over_time if row.pooled), None)
         moments = [
@@ -194,7 +202,10 @@ class RuleViews:
                 f"says little."
             )
         if pool is not None:
-            note += f" “–”: not shown, or nothing; {pool.pooled} {rule.grain}s are of too few people by themselves."
+            few = f"1 {rule.grain} is" if pool.pooled == 1 else f"{pool.pooled} {rule.grain}s are"
+            note += f" “–”: not shown, or nothing; {few} of too few people."
+        elif self.summary.is_replay and any(row.found.value is None for row in shown):
+            note += " “–”: not shown, of too few people."
         elif undated := next((row for row in rule.over_time if not row.name), None):
             note += f" Without a date: {number(undated.found, self.summary.min_cell)}."
         return charts.course(moments, title=title, words=words), note
@@ -223,6 +234,12 @@ class RuleViews:
             picture=picture,
             no_picture="" if picture else f"No picture: {self._pictures.why_not}.",
         )
+
+
+def _about(what: str) -> str:
+    """A kind of fact in the words of the vocabulary, without the files that rule authors look it up in."""
+    words = _TABLES.sub("", what).rstrip(".")
+    return words[0].lower() + words[1:]
 
 
 def _part(name: str, parts: Parts) -> str:

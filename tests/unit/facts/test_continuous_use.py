@@ -139,7 +139,7 @@ def test_a_renewal_knows_whether_it_takes_the_place_of_an_order_and_how_its_dose
 def test_nothing_is_derived_for_hooks_whose_rules_do_not_ask() -> None:
     found = facts_of(LORAZEPAM, hook="encounter-discharge")
     assert {f.kind for f in found}.isdisjoint(
-        {"continuous_use", "sedative_renewal", "review", "short_courses", "prescribers"}
+        {"continuous_use", "unknown_frequency", "sedative_renewal", "review", "short_courses", "prescribers"}
     )
 
 

@@ -90,6 +90,7 @@ IN_THE_CASES: list[tuple[str, str, list[Place]]] = [
     ("change: {patient:", "change: {patent:", [(17, 14, "R209")]),
     ("name: five weeks", "name: two weeks", [(15, 11, "R210")]),
     ("    level: only", "    hook: batch", [(20, 11, "R211")]),
+    ("    - patient: {age: 45}", "    - use: fixtures/patients/none.yaml\n    - patient: {age: 45}", [(8, 12, "R212")]),
     ("expect: silent\n    because: authorised_days is more than 28", "expect: fire", [(2, 5, "R160")]),
 ]
 ELSEWHERE = {
