@@ -52,7 +52,14 @@ def case_schema() -> Schema:
     definitions = schema.pop("$defs")
     definitions["Line"] = _line()
     lines = {"type": "array", "items": {"$ref": "#/definitions/Line"}}
-    schema["properties"]["patients"]["additionalProperties"] = lines
+    template = {
+        "type": "object",
+        "required": ["use"],
+        "additionalProperties": False,
+        "properties": {"use": {"type": "string", "pattern": "^fixtures/"}},
+    }
+    with_templates = {"type": "array", "items": {"anyOf": [{"$ref": "#/definitions/Line"}, template]}}
+    schema["properties"]["patients"]["additionalProperties"] = {"anyOf": [with_templates, template]}
     definitions["CaseShape"]["properties"]["add"] |= lines
     return {"$schema": _DRAFT, "title": "psychmed case file", **_without_title(schema), "definitions": definitions}
 

@@ -89,7 +89,7 @@ def test_a_failing_case_shows_what_came_and_the_near_miss_with_its_line(tmp_path
     assert "FAIL  four weeks" in done.stdout
     assert "expected warning, got silent" in done.stdout
     assert "authorised_days is more than" in done.stdout
-    assert "-> was 28 (63 d short)   [rules/benzodiazepine_new_order.yaml:" in done.stdout
+    assert "-> was 28 (1 d short)   [rules/benzodiazepine_new_order.yaml:" in done.stdout
 
 
 def test_a_case_that_cannot_be_read_is_named_with_its_place(tmp_path: Path) -> None:
