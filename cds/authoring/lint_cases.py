@@ -66,7 +66,8 @@ def _lint_source(
     shape = read.shape
     if shape is None:
         return LintedCases(shown, str(source.data.get("rule", "")), 0, 0, tuple(problems))
-    problems += contradictions(source, shape)
+    if not read.problems:  # else what was taken in place of a slip could contradict the rest
+        problems += contradictions(source, shape)
     found = [*_of_patients(source, shape)]
     if rules is not None:
         found += _of_rule(source, shape, rules)
@@ -214,8 +215,10 @@ def _unwritable(
     for k, line in enumerate(case.add):
         written += [(name, body, (*path, "add", k, name)) for name, body in line.items()]
     for name, body, where in written:
-        if name.partition(" ")[0] not in LINE_KEYS:
-            continue
+        kind = name.partition(" ")[0]
+        known = LINE_KEYS.get(kind)
+        if kind not in LINE_KEYS or (known is not None and isinstance(body, Mapping) and not known.issuperset(body)):
+            continue  # reported where it stands
         try:
             writer.line(name, body)
         except NotationError as error:

@@ -12,9 +12,9 @@ from typing import Any
 from cds.authoring import medicine_lines, record_lines
 from cds.authoring.writing import PATIENT, RXNORM, Keys, NotationError, Written
 
-__all__ = ["PATIENT", "RXNORM", "NotationError", "Writer"]
+__all__ = ["KINDS", "PATIENT", "RXNORM", "NotationError", "Writer"]
 
-_KINDS: dict[str, Callable[[Written, str, Any], None]] = {
+KINDS: dict[str, Callable[[Written, str, Any], None]] = {
     "patient": record_lines.patient,
     "order": medicine_lines.charted_order,
     "draft": medicine_lines.draft,
@@ -41,9 +41,9 @@ class Writer(Written):
     def line(self, name: str, body: Any) -> None:
         """Add one line. name: "<kind> <id>". Raises NotationError for a kind or a key that it does not know."""
         kind, _, ident = name.partition(" ")
-        writer = _KINDS.get(kind)
+        writer = KINDS.get(kind)
         if writer is None:
-            raise NotationError(f'there is no line "{kind}" (one of {", ".join(sorted(_KINDS))})')
+            raise NotationError(f'there is no line "{kind}" (one of {", ".join(sorted(KINDS))})')
         charted, drafts = len(self.charted), len(self.drafts)
         read = Keys(body) if isinstance(body, Mapping) else None
         try:

@@ -70,8 +70,8 @@ def test_with_other_rules_than_the_run_had_no_chart_is_drawn(audited: Path, tmp_
 def test_a_replayed_order_has_a_picture_of_the_day_it_was_written(tmp_path: Path) -> None:
     lines = (
         ("visit v1", {"date": "-400d"}),
-        ("order a", {"drug": "sertraline 50", "take": 1, "authored": "-60d", "days_supply": "90d"}),
-        ("order b", {"drug": "escitalopram 10", "take": 1, "authored": "-20d", "days_supply": "60d"}),
+        ("order a", {"drug": "sertraline 50", "take": 1, "authored": "-60d", "days": "90d"}),
+        ("order b", {"drug": "escitalopram 10", "take": 1, "authored": "-20d", "days": "60d"}),
     )
     export = write_ndjson(tmp_path / "export", chart("anna", *lines))
     days = ("--as", "replay", "--from", "2025-12-01", "--to", TODAY.isoformat(), "--today", TODAY.isoformat())

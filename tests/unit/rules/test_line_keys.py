@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from cds.authoring.line_keys import LINE_KEYS, STEP_KEYS
-from cds.authoring.notation import Writer
+from cds.authoring.notation import KINDS, Writer
 
 VALUES: dict[str, Any] = {
-    "drug": "lorazepam 0.5", "days_supply": "28d", "days": "28d", "every": "28d", "per": "1d", "scale": "phq9",
+    "drug": "lorazepam 0.5", "days_supply": "28d", "days": "28d", "every": "28d", "per": "1d", "scale": "phq9", "fills": 3,
     "order": "o1", "status": "finished", "rule": "B-02", "birth": "1980-01-01",
 }  # fmt: skip
 DATES = {"date", "from", "to", "end", "start", "authored", "valid_from", "updated", "created", "onset", "recorded"}
@@ -53,6 +53,6 @@ def test_a_writer_reads_the_keys_of_its_line_and_no_others(kind: str) -> None:
             read["steps"] = [{"take": 1}]
         if kind == "fills":
             read["from"] = "-5d"
-        writer.line(f"{kind} x", read)
+        KINDS[kind](writer, "x", read)
         asked |= read.asked
     assert asked == keys
