@@ -11,8 +11,8 @@ from cds.authoring.line_keys import LINE_KEYS, STEP_KEYS
 from cds.authoring.notation import KINDS, Writer
 
 VALUES: dict[str, Any] = {
-    "drug": "lorazepam 0.5", "days_supply": "28d", "days": "28d", "every": "28d", "per": "1d", "scale": "phq9", "fills": 3,
-    "order": "o1", "status": "finished", "rule": "B-02", "birth": "1980-01-01",
+    "drug": "lorazepam 0.5", "days_supply": "28d", "days": "28d", "every": "28d", "per": "1d", "scale": "phq9",
+    "fills": 3, "order": "o1", "status": "finished", "rule": "B-02", "birth": "1980-01-01",
 }  # fmt: skip
 DATES = {"date", "from", "to", "end", "start", "authored", "valid_from", "updated", "created", "onset", "recorded"}
 

@@ -70,8 +70,8 @@ def test_a_draft_has_days_beyond_the_limit_just_when_the_rule_fires(days: int) -
 
 
 def test_a_follow_up_that_is_due_within_14_days_is_missed_on_the_15th() -> None:
-    # Started on -10: the target passes when more than 14 days lie between, on +5, and the rule stops asking after 120 days,
-    # on +110. From +19 on, when the 28 days of the limit are over, its finding is the warning of the level before.
+    # Started on -10: the target passes when more than 14 days lie between, on +5, and the rule stops asking after 120
+    # days, on +110. From +19 on, after the 28 days of the limit, its finding is the warning of the level before.
     picture = draw([*DEPRESSED, sertraline(-10)], "patient-view", "D-01")
     assert picture.level == "adult-target"
     target = window(picture, "g3_target")
