@@ -12,7 +12,7 @@ import orjson
 
 from cds.audit.compact import Gathered
 from cds.audit.job import Job
-from cds.chart.model import Administration, Chart, Fill, Statement
+from cds.chart.model import Administration, Chart, Fill, Order, Statement
 from cds.dates import Day
 from cds.errors import HookRequestError
 from cds.evaluate import Basis, Evaluator, HookCall
@@ -243,7 +243,8 @@ def _began(chart: Chart, evidence: Collection[str], today: Day) -> Day | None:
     of them: a refill begins nothing. What starts later than the day asked about has not begun.
     """
     starts: dict[str, Day] = {}
-    for row in (*chart.orders, *chart.statements, *chart.fills):
+    rows: list[Order | Statement | Fill] = [*chart.orders, *chart.statements, *chart.fills]
+    for row in rows:
         if row.ref not in evidence or row.start is None or row.start > today:
             continue
         if isinstance(row, Fill):
