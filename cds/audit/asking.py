@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +13,7 @@ import orjson
 from cds.audit.compact import Gathered
 from cds.audit.job import Job
 from cds.chart.model import Administration, Chart, Fill, Order, Statement
+from cds.dates import Day
 from cds.errors import HookRequestError
 from cds.evaluate import Basis, Evaluator, HookCall
 from cds.fhir import records as r
@@ -206,8 +207,7 @@ def _not_evaluated_row(q: _Question, n: NotEvaluated, unit: str) -> Row:
 
 def _finding_row(q: _Question, f: Finding, chart: Chart, unit: str) -> Row:
     implicated = sorted(ref for ref in f.evidence if ref.startswith(_IMPLICATED))
-    rows: list[Order | Fill | Statement] = [*chart.orders, *chart.fills, *chart.statements]
-    since = max((row.start for row in rows if row.ref in implicated and row.start is not None), default=None)
+    since = _began(chart, f.evidence, q.day.toordinal())
     orders = [o for o in chart.orders if o.ref in implicated]
     newest = max(orders, key=lambda o: (o.start or 0, o.ref), default=None)
     here = q.places.of_encounter(newest.encounter) if newest is not None else ""
@@ -234,6 +234,28 @@ def _finding_row(q: _Question, f: Finding, chart: Chart, unit: str) -> Row:
         "since": dt.date.fromordinal(since) if since is not None else None,
         "canonical": orjson.dumps(f.canonical(), option=orjson.OPT_SORT_KEYS).decode(),
     }
+
+
+def _began(chart: Chart, evidence: Collection[str], today: Day) -> Day | None:
+    """When what a finding rests on came about: the newest order began, or, without any medicine, a stay or visit ended.
+
+    A fill counts with the order that it was handed out for; without one, the fills of a product begin with the first
+    of them: a refill begins nothing. What starts later than the day asked about has not begun.
+    """
+    starts: dict[str, Day] = {}
+    rows: list[Order | Statement | Fill] = [*chart.orders, *chart.statements, *chart.fills]
+    for row in rows:
+        if row.ref not in evidence or row.start is None or row.start > today:
+            continue
+        if isinstance(row, Fill):
+            key = row.request or "|".join(sorted(p.ingredient.key for p in row.medication.parts)) or row.ref
+        else:
+            key = row.ref
+        starts[key] = min(row.start, starts.get(key, row.start))
+    if starts:
+        return max(starts.values())
+    left = (v.start if v.end is None else v.end for v in chart.visits if v.ref in evidence)
+    return max((day for day in left if day <= today), default=None)
 
 
 class _Places:

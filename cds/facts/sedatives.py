@@ -61,12 +61,17 @@ class ClassUse:
 
     @property
     def drug(self) -> str:
-        """The drugs of the episode as a card names them, in the order in which they began."""
+        """The drugs of the episode as a card names them, in the order in which they began.
+
+        "then" says that the second replaced the first: not of two that are both in hand to the end.
+        """
         by_start = sorted(self.episode.stretches, key=lambda s: (s.first, s.refs))
         first_of = {s.part.ingredient.key: s.label for s in reversed(by_start)}
         names = [first_of[key] for key in dict.fromkeys(s.part.ingredient.key for s in by_start)]
         if len(names) <= 2:
-            return " then ".join(names)
+            ends = {key: max(s.last for s in by_start if s.part.ingredient.key == key) for key in first_of}
+            replaced = min(ends[by_start[0].part.ingredient.key], self.episode.end) < self.episode.end
+            return (" then " if replaced else " and ").join(names)
         return f"{self.latest.label} (after other {CLASS_NAMES[self.group]}s)"
 
     def doses(self, day: Day) -> Doses:

@@ -119,7 +119,8 @@ def _course(c: Context, group: _Group, episode: Episode) -> Fact:
         f"long_course:{int(limits['warning']):05d}:{int(limits['info']):05d}:{group.key}",
         episode.refs,
         group=group.key,
-        drug=episode.stretches[-1].label,
+        # Of several drugs of the class the one in hand longest: a short second one may be over.
+        drug=max(episode.stretches, key=lambda s: (s.last, s.first, s.refs)).label,
         since=c.rel(episode.start),
         covered_days=episode.covered_days(episode.start, episode.end),
         info_limit=limits["info"],

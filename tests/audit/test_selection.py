@@ -62,6 +62,35 @@ def test_a_finding_says_what_it_is_implied_by_since_when_and_where(tmp_path: Pat
     assert orjson.loads(finding["canonical"])["spec"] == "A-02"
 
 
+def _since(tmp_path: Path, *lines: tuple[str, dict[str, object]]) -> dict[str, dt.date | None]:
+    run(write_ndjson(tmp_path / "in", chart("anna", *lines)), tmp_path / "out")
+    return {row["spec"]: row["since"] for row in rows(tmp_path / "out", "findings")}
+
+
+def test_a_course_began_with_its_first_fill_not_with_its_last_refill(tmp_path: Path) -> None:
+    fills = {"drug": "lorazepam 0.5", "take": 1, "times": 2, "from": "-120d", "days_supply": "30d", "fills": 4}
+    began = _since(tmp_path, ("visit v1", {"date": "-5d"}), ("fills l", fills))
+    assert began == {"B-02": TODAY - dt.timedelta(days=120)}
+
+
+def test_fills_of_an_order_began_with_the_first_and_what_lies_ahead_has_not_begun(tmp_path: Path) -> None:
+    order = {"drug": "lorazepam 0.5", "take": 1, "times": 2, "authored": "-100d"}
+    fills = {"drug": "lorazepam 0.5", "take": 1, "times": 2, "days_supply": "35d", "order": "o1"}
+    began = _since(
+        tmp_path,
+        ("visit v1", {"date": "-5d"}),
+        ("order o1", order),
+        ("fills l", fills | {"from": "-95d", "fills": 4}),
+    )
+    assert began == {"B-02": TODAY - dt.timedelta(days=95)}, "the last fill is of a day to come"
+
+
+def test_a_missed_follow_up_began_with_the_discharge(tmp_path: Path) -> None:
+    stay = {"class": "IMP", "date": "-20d", "end": "-12d", "diagnosis": "F32.2"}
+    began = _since(tmp_path, ("visit v1", {"date": "-400d"}), ("visit s1", stay))
+    assert began == {"D-03": TODAY - dt.timedelta(days=12)}
+
+
 def test_a_replay_asks_of_each_order_of_the_period_on_its_day(tmp_path: Path) -> None:
     sertraline = {"drug": "sertraline 50", "take": 1, "authored": "-200d", "days": "30d", "refills": 11}
     escitalopram = {"drug": "escitalopram 10", "take": 1, "authored": "-20d", "days": "30d", "refills": 2}
