@@ -62,7 +62,7 @@ def list_inputs(location: str) -> tuple[list[InputFile], list[str]]:
             continue
         url = path if _is_local(fs) else fs.unstrip_protocol(path)
         if not name.isprintable():
-            raise AuditError(f"{location}: rename {ascii(name)}: its name holds characters that cannot be written down")
+            raise AuditError(f"{location}: rename {name!a}: its name holds characters that cannot be written down")
         try:
             stamp = hashlib.blake2b(str(fs.ukey(path)).encode(), digest_size=12).hexdigest()
         except Exception as error:  # a link that leads nowhere, a file that is gone meanwhile
