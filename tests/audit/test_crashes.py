@@ -190,6 +190,14 @@ def test_beginning_anew_removes_nothing_from_a_folder_of_something_else(manifest
     assert all(file.is_file() for file in theirs)
 
 
+@pytest.mark.parametrize("out", ["in", "in/results"])
+def test_a_folder_in_the_export_is_refused_for_its_files_would_be_read_the_next_time(out: str, tmp_path: Path) -> None:
+    export = write_ndjson(tmp_path / "in", two_patients())
+    with pytest.raises(AuditError, match="beside the export"):
+        run(export, tmp_path / out)
+    assert not (tmp_path / "in/results").exists()
+
+
 def test_nobody_else_can_read_what_a_run_keeps_of_patients(tmp_path: Path) -> None:
     export = write_ndjson(tmp_path / "in", two_patients())
     out = tmp_path / "out"
