@@ -87,7 +87,7 @@ class RunFolder:
         except FileNotFoundError:
             others = sorted(p.name for p in self.path.iterdir() if p.name not in {".lock", "work"})
             if others:
-                raise AuditError(f"--out: holds something else ({others[0]}): name an empty or a new folder") from None
+                raise _something_else(others[0]) from None
             return None
         except (OSError, msgspec.MsgspecError):
             manifest = None
@@ -96,21 +96,39 @@ class RunFolder:
         return manifest
 
     def begin(self, manifest: Manifest) -> None:
-        for folder in (self.pieces, self.parts, *(self.path / name for name in DATASETS)):
-            folder.mkdir(parents=True, exist_ok=True)
+        for folder in (self.work, self.pieces, self.parts, *(self.path / name for name in DATASETS)):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # they hold what charts say, patient by patient
         write(self.manifest_file, msgspec.json.format(msgspec.json.encode(manifest)))
 
     def restart(self) -> None:
-        """Remove an earlier run; nothing else is touched."""
+        """Remove an earlier run; nothing else is touched.
+
+        Raises AuditError for a folder of something else: what has one of our names there (`work`, `patients`,
+        `report.html`, the manifest of an export) is not ours to remove.
+        """
+        others = sorted(p.name for p in self.path.iterdir() if p.name != ".lock")
+        strange = [name for name in others if name not in _OURS and not _begun(name)]
+        if others and not self._is_ours(damaged=not strange):
+            raise _something_else((strange or others)[0])
         for name in _OURS:
             if name != ".lock":
                 _remove(self.path / name)
+
+    def _is_ours(self, *, damaged: bool) -> bool:
+        """Whether a run began here; damaged: a manifest that cannot be read counts as ours."""
+        try:
+            found = orjson.loads(self.manifest_file.read_bytes())
+        except FileNotFoundError:
+            return False
+        except (OSError, orjson.JSONDecodeError):
+            return damaged
+        return isinstance(found, dict) and {"format", "digest", "pieces"} <= found.keys()
 
     def sweep(self) -> None:
         """Remove what a run that was killed had begun to write."""
         for folder in (self.path, self.work, self.pieces, self.parts, *(self.path / name for name in DATASETS)):
             for begun in folder.glob(".*.*") if folder.is_dir() else ():
-                if begun.name.rpartition(".")[2].isdigit():
+                if _begun(begun.name):
                     begun.unlink(missing_ok=True)
 
     def part_file(self, dataset: str, part: int) -> Path:
@@ -132,10 +150,19 @@ class RunFolder:
         _remove(self.work / "index.sqlite")
 
 
+def _something_else(name: str) -> AuditError:
+    return AuditError(f"--out: holds something else ({name}): name an empty or a new folder")
+
+
+def _begun(name: str) -> bool:
+    """Whether a file has the name of one that a run began to write."""
+    return name.startswith(".") and name.rpartition(".")[2].isdigit()
+
+
 def write(path: Path, data: bytes) -> None:
     """Write a file so that it is there whole or not at all."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with temporary.open("wb") as file:
+    with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())

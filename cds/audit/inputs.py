@@ -61,7 +61,14 @@ def list_inputs(location: str) -> tuple[list[InputFile], list[str]]:
         if kind is None or any(part.startswith((".", "_")) for part in PurePosixPath(name).parts):
             continue
         url = path if _is_local(fs) else fs.unstrip_protocol(path)
-        stamp = hashlib.blake2b(str(fs.ukey(path)).encode(), digest_size=12).hexdigest()
+        if not name.isprintable():
+            raise AuditError(f"{location}: rename {name!a}: its name holds characters that cannot be written down")
+        try:
+            stamp = hashlib.blake2b(str(fs.ukey(path)).encode(), digest_size=12).hexdigest()
+        except Exception as error:  # a link that leads nowhere, a file that is gone meanwhile
+            raise AuditError(
+                f"{location}: {name} cannot be opened ({type(error).__name__}): mend it, or take it out of the folder"
+            ) from None
         files.append(InputFile(url, name, int(info["size"] or 0), kind, name.endswith(".gz"), stamp))
     lines = [f for f in files if f.kind == "lines"]
     if not files:

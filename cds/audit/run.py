@@ -86,6 +86,8 @@ def run_audit(
     Run again after a crash, it goes on. Raises AuditError when the folder holds another run, or nothing can be read.
     """
     budget = budget_of(options.memory, options.workers or os.cpu_count() or 1)
+    if _is_read_with(export, out):
+        raise AuditError("--out: lies in the export, and would be read with it: name a folder beside the export")
     files, left_out = list_inputs(export)
     evaluator = job.evaluator()
     try:
@@ -120,6 +122,14 @@ def run_audit(
             return report
     finally:
         evaluator.close()
+
+
+def _is_read_with(export: str, out: Path) -> bool:
+    """Whether the files of `out` would be files of the export: hidden folders and those that begin with _ are not."""
+    if "://" in export or not Path(export).is_dir():
+        return False
+    root, inner = Path(export).resolve(), out.resolve()
+    return inner.is_relative_to(root) and not any(p.startswith((".", "_")) for p in inner.relative_to(root).parts)
 
 
 def _plan(job: Job, digest: str, files: list[InputFile], left_out: list[str], started: str) -> Manifest:

@@ -108,6 +108,60 @@ def examine(
     )  # fmt: skip
 
 
+def together(examined: Sequence[Examined]) -> list[Examined]:
+    """What the files of one rule say together, in the first of them: one file's cases notice for all.
+
+    The others keep their outcomes alone. A rule of one file is as it was.
+    """
+    by_rule: dict[str, list[Examined]] = {}
+    for e in examined:
+        if e.survivors is not None or e.covered is not None:
+            by_rule.setdefault(e.rule, []).append(e)
+    joined: dict[int, Examined] = {}
+    for first, *others in by_rule.values():
+        if others:
+            files = [first, *others]
+            joined.update((id(e), replace(e, covered=None, gaps=None, survivors=None, proposed=())) for e in others)
+            joined[id(first)] = _with_survivors_of_all(_with_coverage_of_all(first, files), files)
+    return [joined.get(id(e), e) for e in examined]
+
+
+def _with_coverage_of_all(first: Examined, files: Sequence[Examined]) -> Examined:
+    if first.covered is None:
+        return first
+    # Every file lists the comparisons of the rule in the same order.
+    covered = tuple(
+        replace(same[0], true=any(c.true for c in same), false=any(c.false for c in same))
+        for same in zip(*(e.covered or () for e in files), strict=True)
+    )
+    reasons = {(c.line, c.text, c.at): why for e in files if e.gaps for c, why in e.gaps.explained}
+    left = [(c, reasons.get((c.line, c.text, c.at))) for c in covered if c.never]
+    found = Gaps(
+        tuple(c for c, why in left if why is None),
+        tuple((c, why) for c, why in left if why is not None),
+        tuple(problem for e in files if e.gaps for problem in e.gaps.problems),
+    )
+    return replace(first, covered=covered, gaps=found)
+
+
+def _with_survivors_of_all(first: Examined, files: Sequence[Examined]) -> Examined:
+    known = [e.survivors for e in files if e.survivors is not None]
+    if first.survivors is None:
+        return first
+
+    def key(hunted: Hunted) -> tuple[str, str]:
+        return str(hunted.mutant), hunted.mutant.at
+
+    missed = [{key(h) for h in (*s.unexplained, *(h for h, _ in s.explained))} for s in known]
+    nowhere = set.intersection(*missed)
+    explained = {key(h): (h, why) for s in known for h, why in s.explained if key(h) in nowhere}
+    unexplained = tuple(h for h in first.survivors.unexplained if key(h) in nowhere and key(h) not in explained)
+    found = Survivors(unexplained, tuple(explained.values()), tuple(p for s in known for p in s.problems))
+    left = {key(h) for h in unexplained}
+    proposed = tuple(p for p in first.proposed if any((str(m), m.at) in left for m in p.mutants))
+    return replace(first, survivors=found, proposed=proposed)
+
+
 def is_fact_file(path: Path) -> bool:
     """Whether a file holds fact cases: it says what they are about."""
     try:

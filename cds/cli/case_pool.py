@@ -11,7 +11,7 @@ from multiprocessing.sharedctypes import RawArray
 from pathlib import Path
 
 from cds.authoring.cases import read_file
-from cds.authoring.examine import Examined, SharedHunt, Wanted, examine, examine_facts, is_fact_file
+from cds.authoring.examine import Examined, SharedHunt, Wanted, examine, examine_facts, is_fact_file, together
 from cds.authoring.mutation.shared import shared_mutants
 from cds.cli.doors import EngineDoor
 from cds.drugs.table import drug_table
@@ -74,6 +74,7 @@ def examine_all(job: Job) -> tuple[list[Examined], list[str] | None]:
         examined = [_examine(file) for file in job.files]
     else:
         examined = _in_processes(job, shared, processes)
+    examined = together(examined)
     if shared is None:
         return examined, None
     return examined, [m.wording for m, seen in zip(shared.mutants, shared.noticed, strict=True) if not seen]

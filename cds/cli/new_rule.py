@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -38,15 +39,16 @@ def new_rule(
         typer.echo(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode())
         return
     typer.echo(f"written: {written.rule}\n         {written.cases}\n")
+    folder, rule, cases = (shlex.quote(str(path)) for path in (into, written.rule, written.cases))  # to be pasted
     typer.echo(
         "The linter reports two TODOs: R021, the source of the limit, and R101, which orders are meant.\n"
         "Those of the texts are for you to find.\n"
         "The cases fail until the rule can be read. Next:\n"
         f"  1. psychmed vocabulary order          what an order can be asked\n"
-        f"  2. edit {written.rule}\n"
-        f"  3. psychmed lint {into}\n"
-        f"  4. psychmed test {written.cases} --rules {into}\n"
-        f"  5. psychmed forecast {written.rule} CHARTS\n"
+        f"  2. edit {rule}\n"
+        f"  3. psychmed lint {folder}\n"
+        f"  4. psychmed test {cases} --rules {folder}\n"
+        f"  5. psychmed forecast {rule} CHARTS\n"
         f"docs/tutorial.md goes through it with an example."
     )
 

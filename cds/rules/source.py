@@ -67,7 +67,7 @@ class Source:
             raise self._yaml_error("R000", error, "check indentation, quotes and colons") from None
         except ReaderError as error:
             line, column = _place(text, error.position)
-            message = f"the file holds a control character (U+{ord(str(error.character)[:1] or ' '):04X})"
+            message = f"the file holds a control character (U+{ord(text[error.position]):04X})"
             raise RuleError(path, line, column, "R000", message, "remove it") from None
         except YAMLError as error:
             raise RuleError(path, 1, 1, "R000", f"not readable as YAML: {type(error).__name__}") from None

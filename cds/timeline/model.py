@@ -112,8 +112,9 @@ class Timeline:
     left_out: tuple[str, ...] = ()
 
     def date(self, day: int) -> str:
-        """A day of the picture as "2026-03-02"; one that is centuries away as the last day before."""
-        return (self.today + dt.timedelta(days=max(-_CENTURIES, min(day, _CENTURIES)))).isoformat()
+        """A day of the picture as "2026-03-02"; one that is centuries away, or in no calendar, as the last before."""
+        ordinal = self.today.toordinal() + max(-_CENTURIES, min(day, _CENTURIES))
+        return dt.date.fromordinal(max(1, min(ordinal, dt.date.max.toordinal()))).isoformat()
 
     def as_dict(self) -> dict[str, Any]:
         """The picture as JSON, days as dates."""

@@ -177,6 +177,35 @@ def test_a_folder_of_another_run_is_refused_and_begun_again_when_asked(change: s
     assert len(rows(tmp_path / "out", "patients")) == 2
 
 
+@pytest.mark.parametrize("manifest", [None, b'{"transactionTime": "2026-03-02"}', b""])
+def test_beginning_anew_removes_nothing_from_a_folder_of_something_else(manifest: bytes | None, tmp_path: Path) -> None:
+    export = write_ndjson(tmp_path / "in", two_patients())
+    theirs = [tmp_path / "home" / name for name in ("work/thesis.txt", "patients/list.txt", "report.html", "a.txt")]
+    theirs += [tmp_path / "home" / "manifest.json"] * (manifest is not None)
+    for file in theirs:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(manifest or b"theirs")
+    with pytest.raises(AuditError, match="something else"):
+        run(export, tmp_path / "home", options=Options(restart=True))
+    assert all(file.is_file() for file in theirs)
+
+
+@pytest.mark.parametrize("out", ["in", "in/results"])
+def test_a_folder_in_the_export_is_refused_for_its_files_would_be_read_the_next_time(out: str, tmp_path: Path) -> None:
+    export = write_ndjson(tmp_path / "in", two_patients())
+    with pytest.raises(AuditError, match="beside the export"):
+        run(export, tmp_path / out)
+    assert not (tmp_path / "in/results").exists()
+
+
+def test_nobody_else_can_read_what_a_run_keeps_of_patients(tmp_path: Path) -> None:
+    export = write_ndjson(tmp_path / "in", two_patients())
+    out = tmp_path / "out"
+    run(export, out, patients=frozenset({"anna"}))
+    private = [*(out / name for name in DATASETS), out / "work", out / "manifest.json", out / "run.json"]
+    assert [path.name for path in private if path.stat().st_mode & 0o077] == []
+
+
 def test_a_folder_with_other_things_in_it_is_refused(tmp_path: Path) -> None:
     export = write_ndjson(tmp_path / "in", two_patients())
     (tmp_path / "out").mkdir()

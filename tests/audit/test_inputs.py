@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -204,6 +205,24 @@ def test_nothing_to_audit_is_said(name: str, tmp_path: Path) -> None:
     (tmp_path / "nobody" / "Medication.ndjson").write_text('{"resourceType": "Medication", "id": "m"}\n')
     with pytest.raises(AuditError, match=name):
         run(tmp_path / name, tmp_path / "out")
+
+
+def test_a_link_that_leads_nowhere_is_named_with_what_to_do(tmp_path: Path) -> None:
+    export = write_ndjson(tmp_path / "in", two_patients())
+    (export / "Gone.ndjson").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(AuditError, match=r"Gone\.ndjson cannot be opened .*take it out of the folder"):
+        run(export, tmp_path / "out")
+
+
+@pytest.mark.parametrize("name", [b"Patient\xff.ndjson", b"two\nlines.ndjson"])
+def test_a_file_whose_name_cannot_be_written_down_is_to_be_renamed(name: bytes, tmp_path: Path) -> None:
+    export = write_ndjson(tmp_path / "in", two_patients())
+    try:
+        (export / os.fsdecode(name)).write_bytes(b"{}\n")
+    except OSError:
+        pytest.skip("this file system refuses the name")
+    with pytest.raises(AuditError, match="rename"):
+        run(export, tmp_path / "out")
 
 
 def test_products_in_a_file_of_their_own_reach_the_orders_that_name_them(tmp_path: Path) -> None:

@@ -77,3 +77,11 @@ def test_the_next_free_specification_id_is_taken(tmp_path: Path) -> None:
     own_rule(tmp_path)
     done = psychmed("new-rule", "another", "--into", tmp_path, "--format", "json")
     assert as_json(done)["spec"] == "X-NEW-02"
+
+
+def test_the_commands_to_run_next_can_be_pasted_where_the_folder_has_a_space_in_its_name(tmp_path: Path) -> None:
+    folder = tmp_path / "my rules"
+    done = psychmed("new-rule", "long-supply", "--into", folder, "--today", "2026-03-02")
+    assert f"psychmed lint '{folder}'\n" in done.stdout
+    assert f"psychmed test '{folder}/cases/long_supply.yaml' --rules '{folder}'\n" in done.stdout
+    assert f"psychmed forecast '{folder}/long_supply.yaml' CHARTS\n" in done.stdout

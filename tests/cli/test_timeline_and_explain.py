@@ -47,6 +47,13 @@ def test_timeline_in_json_has_the_days_of_the_draft() -> None:
     assert limit["fires"] == ["2026-03-30", "2026-05-30"]
 
 
+@pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31"])
+def test_timeline_draws_the_first_and_the_last_day_of_the_calendar(day: str) -> None:
+    done = psychmed("timeline", BUNDLE, "--today", day)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert day in done.stdout
+
+
 def test_timeline_writes_an_svg_file(tmp_path: Path) -> None:
     out = tmp_path / "chart.svg"
     done = psychmed("timeline", BUNDLE, "--format", "svg", "--out", str(out), *DAY)

@@ -83,7 +83,10 @@ def read_told(out: Path) -> dict[str, Any]:
     try:
         told = orjson.loads(path.read_bytes())
     except OSError:
-        raise CdsError(f"{out}: no finished audit here: run.json is missing (run psychmed audit first)") from None
+        raise CdsError(
+            f"{folder}: cannot be read as a dataset of this version ({type(error).__name__}): "
+            "begin the audit anew with --restart"
+        ) from None
     except orjson.JSONDecodeError:
         raise CdsError(f"{path}: not JSON (run psychmed audit again)") from None
     if not isinstance(told, dict) or not isinstance(told.get("rules"), list):
@@ -138,4 +141,6 @@ def _view(connection: duckdb.DuckDBPyConnection, folder: Path, name: str, column
     try:
         connection.execute(f'CREATE VIEW "{name}" AS SELECT {chosen} FROM {source}')
     except Exception as error:
-        raise CdsError(f"{folder}: cannot be read as a dataset of this version ({type(error).__name__})") from None
+        raise CdsError(
+            f"{folder}: cannot be read as a dataset of this version ({type(error).__name__}); begin the audit anew: psychmed audit ... --restart"
+        ) from None

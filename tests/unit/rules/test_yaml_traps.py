@@ -119,3 +119,7 @@ def test_aliases_that_multiply_are_refused(tmp_path: Path) -> None:
 
 def test_an_alias_of_itself_is_refused(tmp_path: Path) -> None:
     assert lint(tmp_path, RULE.replace("known_false_alerts: []", "known_false_alerts: &a [*a]")) == [(15, 21, "R004")]
+
+
+def test_a_zero_byte_is_named_as_what_it_is(tmp_path: Path) -> None:
+    assert "(U+0000)" in messages(tmp_path, RULE.replace("title: Example", "title: Ex\x00ample"))
