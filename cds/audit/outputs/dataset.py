@@ -138,4 +138,7 @@ def _view(connection: duckdb.DuckDBPyConnection, folder: Path, name: str, column
     try:
         connection.execute(f'CREATE VIEW "{name}" AS SELECT {chosen} FROM {source}')
     except Exception as error:
-        raise CdsError(f"{folder}: cannot be read as a dataset of this version ({type(error).__name__})") from None
+        raise CdsError(
+            f"{folder}: cannot be read as a dataset of this version ({type(error).__name__}): "
+            "begin the audit anew (psychmed audit with --restart)"
+        ) from None
