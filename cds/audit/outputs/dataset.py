@@ -142,5 +142,6 @@ def _view(connection: duckdb.DuckDBPyConnection, folder: Path, name: str, column
         connection.execute(f'CREATE VIEW "{name}" AS SELECT {chosen} FROM {source}')
     except Exception as error:
         raise CdsError(
-            f"{folder}: cannot be read as a dataset of this version ({type(error).__name__}); begin the audit anew: psychmed audit ... --restart"
+            f"{folder}: cannot be read as a dataset of this version ({type(error).__name__}): "
+            "begin the audit anew (psychmed audit with --restart)"
         ) from None
