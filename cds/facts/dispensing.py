@@ -161,13 +161,21 @@ def _double(c: Context, moiety: str, a: Request, b: Request, in_force: Sequence[
 
 
 def _one_for_alike(pairs: Iterable[tuple[Fact, Request, Request]]) -> Iterator[Fact]:
-    """The pair with most days of each kind: twenty open orders of a substance are one problem, not 190."""
+    """The pair with most days of each kind: twenty open orders of a substance are one problem, not 190.
+
+    Of pairs with as many days the one that began last is named, which is the one that a reader can act on.
+    """
     alike: dict[tuple[Scalar | None, ...], list[tuple[Fact, Request, Request]]] = defaultdict(list)
+
+    def rank(pair: tuple[Fact, Request, Request]) -> tuple[Scalar | None, ...]:
+        f, a, b = pair
+        return f.fields["days"], f.fields["last"], b.first, a.first, f.ref
+
     for pair in pairs:
         fields = pair[0].fields
         alike[tuple(fields.get(name) for name in _ALIKE[str(fields["source"])])].append(pair)
     for found in alike.values():
-        most = max((f for f, _, _ in found), key=lambda f: (f.fields["days"], f.fields["last"], f.ref))
+        most = max(found, key=rank)[0]
         requests = {request.key for _, a, b in found for request in (a, b)}
         yield replace(most, fields={**most.fields, "requests": float(len(requests))})
 

@@ -91,6 +91,14 @@ def test_a_missed_follow_up_began_with_the_discharge(tmp_path: Path) -> None:
     assert began == {"D-03": TODAY - dt.timedelta(days=12)}
 
 
+def test_of_many_open_orders_of_a_substance_the_newest_pair_is_named(tmp_path: Path) -> None:
+    # As in a record, their ids say nothing of time: here the newest sorts first.
+    lines = (("order z", "-400d"), ("order y", "-300d"), ("order a", "-100d"))
+    open_orders = tuple((key, {"drug": "sertraline 50", "take": 1, "authored": day}) for key, day in lines)
+    began = _since(tmp_path, ("visit v1", {"date": "-5d"}), *open_orders)
+    assert began["A-01"] == TODAY - dt.timedelta(days=100)
+
+
 def test_a_replay_asks_of_each_order_of_the_period_on_its_day(tmp_path: Path) -> None:
     sertraline = {"drug": "sertraline 50", "take": 1, "authored": "-200d", "days": "30d", "refills": 11}
     escitalopram = {"drug": "escitalopram 10", "take": 1, "authored": "-20d", "days": "30d", "refills": 2}
