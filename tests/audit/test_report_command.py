@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -131,3 +132,14 @@ def test_the_terminal_says_what_each_rule_found_and_hides_what_the_report_hides(
     lines = [line.strip() for line in done.stdout.replace("\u00a0", " ").splitlines()]
     assert lines[0] == "critical A-02     1 to 10 of 60 patients"
     assert lines[1] == "warning  B-02     30 of 60 patients (50 %)"
+
+
+def test_a_part_file_that_was_lost_is_named_and_not_counted_around(audited: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "out"
+    shutil.copytree(audited, copy)
+    for part in (copy / "patients").glob("*.parquet"):
+        part.unlink()
+    done = psychmed("report", str(copy))
+    assert done.exit_code == 2
+    assert "the datasets hold 0 patients, run.json says 2: a part file is missing" in done.stderr
+    assert "--restart" in done.stderr

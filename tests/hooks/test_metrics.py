@@ -185,7 +185,7 @@ def test_workers_add_up_and_a_dead_one_leaves_its_counters_only(tmp_path: Path) 
     # The parent of this process lives; no process has the largest number.
     (tmp_path / f"{os.getppid()}.json").write_text(json.dumps(rows))
     (tmp_path / "4194305.json").write_text(json.dumps(rows))
-    (tmp_path / "1.json").write_text("{")
+    (tmp_path / "2.json").write_text("{")
     metrics.save()
     found = samples(metrics.text())
     assert found["psychmed_settings_reloads_total", frozenset({("result", "done")})] == 5

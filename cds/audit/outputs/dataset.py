@@ -72,6 +72,7 @@ def open_run(out: Path, *, memory: int) -> Iterator[Run]:
         # In a replay a patient without orders has a row as well, and no question.
         asked = "WHERE \"order\" <> ''" if told.get("as") == "replay" else ""
         connection.execute(f"CREATE VIEW questions AS SELECT * FROM patients {asked}")
+        _check_all_there(connection, out, told)
         yield Run(out, told, connection, names)
     finally:
         connection.close()
@@ -83,15 +84,21 @@ def read_told(out: Path) -> dict[str, Any]:
     try:
         told = orjson.loads(path.read_bytes())
     except OSError:
-        raise CdsError(
-            f"{folder}: cannot be read as a dataset of this version ({type(error).__name__}): "
-            "begin the audit anew with --restart"
-        ) from None
+        raise CdsError(f"{out}: no finished audit here: run.json is missing (run psychmed audit first)") from None
     except orjson.JSONDecodeError:
         raise CdsError(f"{path}: not JSON (run psychmed audit again)") from None
     if not isinstance(told, dict) or not isinstance(told.get("rules"), list):
         raise CdsError(f"{path}: names no rules (run psychmed audit again)")
     return told
+
+
+def _check_all_there(connection: duckdb.DuckDBPyConnection, out: Path, told: Mapping[str, Any]) -> None:
+    """A part file that was lost would make every count a little smaller, and nobody would see it."""
+    row = connection.execute("SELECT count(DISTINCT patient) FROM patients").fetchone()
+    found = row[0] if row is not None else 0
+    if found != told.get("patients", found):
+        text = f"the datasets hold {found} patients, run.json says {told['patients']}: a part file is missing"
+        raise CdsError(f"{out}: {text} (begin the audit anew: psychmed audit with --restart)")
 
 
 def _unit_names(told: Mapping[str, str]) -> dict[str, str]:
