@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cds.authoring.line_keys import LINE_KEYS
-from cds.authoring.notation import _KINDS
+from cds.authoring.notation import KINDS
 from cds.authoring.schemas import case_schema, rule_schema
 from cds.cli.lint_output import problems_as
 from cds.cli.main import app
@@ -147,7 +147,7 @@ def test_the_schema_command_writes_a_file(tmp_path: Path) -> None:
 
 
 def test_every_line_of_the_notation_has_its_keys() -> None:
-    assert set(LINE_KEYS) == set(_KINDS)
+    assert set(LINE_KEYS) == set(KINDS)
 
 
 def test_what_is_overdue_ends_with_1_and_what_is_due_with_0() -> None:
