@@ -147,6 +147,8 @@ def test_watching_runs_what_a_change_touches_and_ends_cleanly(tmp_path: Path) ->
         [*command, str(tmp_path / "rules"), "--watch", "--no-sweep"],
         cwd=ROOT, stdout=(tmp_path / "out").open("w"), stderr=subprocess.STDOUT,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        # A shell that runs the tests in the background makes them, and all that they start, deaf to Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - no threads here
     )  # fmt: skip
     try:
         _until(tmp_path / "out", "Ctrl-C ends it")
@@ -155,7 +157,11 @@ def test_watching_runs_what_a_change_touches_and_ends_cleanly(tmp_path: Path) ->
         _until(tmp_path / "out", "1 passed, 1 failed")
     finally:
         watching.send_signal(signal.SIGINT)
-        code = watching.wait(20)
+        try:
+            code = watching.wait(20)
+        except subprocess.TimeoutExpired:
+            watching.kill()
+            raise
     assert code == 0
     told = (tmp_path / "out").read_text()
     assert "changed: long_use.yaml" in told
