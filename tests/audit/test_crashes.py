@@ -29,6 +29,7 @@ from tests.audit.runs import (
     two_patients,
     write_ndjson,
 )
+from tests.conftest import missing
 
 DATASETS = ("findings", "not_evaluated", "patients", "problems")
 PATIENTS = 160
@@ -117,15 +118,13 @@ def is_running(pid: int) -> bool:
 
 
 def start(export: Path, out: Path) -> subprocess.Popen[bytes]:
+    if not Path("/proc/self/stat").exists():
+        missing("finds processes in /proc")
     arguments = [sys.executable, "-m", "cds.cli.main", *command(export, out)]
     quiet = subprocess.DEVNULL
     return subprocess.Popen(arguments, cwd=ROOT, env=environment_of({}), stdout=quiet, stderr=quiet)
 
 
-no_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds processes in /proc")
-
-
-@no_proc
 def test_a_worker_killed_at_each_of_three_places_changes_no_byte(
     export: Path, undisturbed: dict[str, bytes], tmp_path: Path
 ) -> None:
@@ -135,7 +134,6 @@ def test_a_worker_killed_at_each_of_three_places_changes_no_byte(
     assert nothing_half_written(out)
 
 
-@no_proc
 def test_the_run_killed_at_each_of_three_places_goes_on_and_changes_no_byte(
     export: Path, undisturbed: dict[str, bytes], tmp_path: Path
 ) -> None:

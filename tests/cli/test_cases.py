@@ -140,7 +140,6 @@ def test_an_expected_fact_that_cannot_be_read_is_named(tmp_path: Path, fact: str
 
 
 def test_watching_runs_what_a_change_touches_and_ends_cleanly(tmp_path: Path) -> None:
-    pytest.importorskip("watchfiles")
     written(tmp_path, CASES)
     command = [sys.executable, "-m", "cds.cli.main", "test", str(tmp_path / "cases.yaml"), "--rules"]
     watching = subprocess.Popen(

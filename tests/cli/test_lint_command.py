@@ -9,6 +9,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+import sarif_pydantic
 from typer.testing import CliRunner
 
 from cds.authoring.line_keys import LINE_KEYS
@@ -106,7 +107,6 @@ def test_sarif_names_rule_and_place_of_each_problem() -> None:
 
 
 def test_sarif_is_what_the_models_of_others_accept() -> None:
-    sarif_pydantic = pytest.importorskip("sarif_pydantic")
     for problems in ([], [ODD]):
         log = sarif_pydantic.Sarif.model_validate_json(problems_as("sarif", problems))
         assert len(log.runs[0].results or []) == len(problems)

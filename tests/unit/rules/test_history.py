@@ -10,15 +10,17 @@ import pytest
 
 from cds.authoring.history import changed_since
 from cds.errors import CdsError
+from tests.conftest import missing
 
 RULE = (Path(__file__).parent / "seeded/rule.yaml").read_text("utf-8")
 LOG = "# Changelog\n\n- B-99 example-rule 1.0.0: an example.\n"
-pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
 
 
 @pytest.fixture
 def rules(tmp_path: Path) -> Path:
     """A repository whose first commit has one rule, its changelog and a shared parameter."""
+    if shutil.which("git") is None:
+        missing("needs git")
     folder = tmp_path / "site/rules"
     folder.mkdir(parents=True)
     (folder / "example_rule.yaml").write_text(RULE, "utf-8")
